@@ -1,0 +1,2 @@
+//! The `canon` binary.
+fn main() {}

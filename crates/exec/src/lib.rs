@@ -1,0 +1,1 @@
+//! Where commands run: execution environments, process groups, sandboxes.

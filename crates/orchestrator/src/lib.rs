@@ -1,0 +1,1 @@
+//! Every tracker issue gets an isolated workspace and a coding agent: workflow files, trackers, dispatch, supervisors, sessions.
