@@ -1,0 +1,1 @@
+//! A fake Codex app-server agent, driven by a scenario, that validates every message of its client.

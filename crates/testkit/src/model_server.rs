@@ -1,0 +1,1 @@
+//! A fake model server that speaks the OpenAI Responses wire and validates every request.
