@@ -1,1 +1,4 @@
 //! Every tracker issue gets an isolated workspace and a coding agent: workflow files, trackers, dispatch, supervisors, sessions.
+
+pub mod config;
+pub mod issue;
