@@ -1,0 +1,32 @@
+//! The one place where an HTTP client is made.
+
+use std::time::Duration;
+
+/// Why no HTTP client could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client could not be set up: {0}")]
+pub struct HttpError(#[from] reqwest::Error);
+
+/// Time to reach a server before a request fails.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client with TLS by rustls and ring, redirects off (a key must never follow one to another
+/// host) and a connect time limit of 10 s. Limits on the whole request are the caller's.
+pub fn client() -> Result<reqwest::Client, HttpError> {
+    // Somebody may have installed a provider before us; theirs is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("canon/", env!("CARGO_PKG_VERSION")))
+        .build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_client_can_be_made_twice() {
+        assert!(super::client().is_ok());
+        assert!(super::client().is_ok());
+    }
+}
