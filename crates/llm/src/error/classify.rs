@@ -1,0 +1,190 @@
+//! From an HTTP answer, or a code and a message, to an [`LlmError`] (unified-llm §6.4, §6.5, §7.6).
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use super::{ErrorKind, LlmError};
+
+/// Longest piece of a body without an error object that a message quotes, in bytes.
+const QUOTE_LIMIT: usize = 500;
+
+/// The error behind an HTTP answer that is no success.
+pub(crate) fn from_http(
+    provider: &str,
+    status: u16,
+    retry_after: Option<Duration>,
+    body: &[u8],
+) -> LlmError {
+    let raw: Option<Value> = serde_json::from_slice(body).ok();
+    let said = raw.as_ref().map(Said::read).unwrap_or_default();
+    let message = said.message.unwrap_or_else(|| quote(body));
+    let kind = by_code(said.code.as_deref())
+        .or_else(|| by_status(status))
+        .or_else(|| by_message(&message))
+        .unwrap_or(match status {
+            400 | 422 => ErrorKind::InvalidRequest,
+            _ => ErrorKind::Provider,
+        });
+    LlmError::new(kind, message)
+        .with_provider(provider)
+        .with_status(status)
+        .with_code(said.code)
+        .with_retry_after(retry_after)
+        .with_raw(raw)
+}
+
+/// The error behind a failure that arrives inside an answer, without a status of its own.
+pub(crate) fn from_code_and_message(
+    provider: &str,
+    code: Option<&str>,
+    message: &str,
+    otherwise: ErrorKind,
+    raw: Value,
+) -> LlmError {
+    let kind = by_code(code).or_else(|| by_message(message)).unwrap_or(otherwise);
+    let wait = match kind {
+        ErrorKind::RateLimit => wait_in_message(message),
+        _ => None,
+    };
+    LlmError::new(kind, message)
+        .with_provider(provider)
+        .with_code(code.map(str::to_owned))
+        .with_retry_after(wait)
+        .with_raw(Some(raw))
+}
+
+/// `Retry-After` as seconds or as an HTTP date; a date that has passed means now.
+pub(crate) fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let at = httpdate::parse_http_date(value).ok()?;
+    Some(at.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+#[derive(Default)]
+struct Said {
+    message: Option<String>,
+    code: Option<String>,
+}
+
+impl Said {
+    /// Reads `{"error": {"message", "code" | "type"}}`, `{"error": "…"}` and the same without the wrapper.
+    fn read(body: &Value) -> Self {
+        let error = match body.get("error") {
+            Some(Value::Null) | None => body,
+            Some(error) => error,
+        };
+        let text = |name: &str| match error.get(name) {
+            Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        Self {
+            message: error
+                .as_str()
+                .map(str::to_owned)
+                .or_else(|| text("message"))
+                .or_else(|| text("detail")),
+            code: text("code").or_else(|| text("type")),
+        }
+    }
+}
+
+fn quote(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim();
+    if text.is_empty() {
+        return "no message".to_owned();
+    }
+    match text.char_indices().find(|(at, _)| *at >= QUOTE_LIMIT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Codes that say more than the status they come with.
+fn by_code(code: Option<&str>) -> Option<ErrorKind> {
+    Some(match code? {
+        "context_length_exceeded" | "string_above_max_length" => ErrorKind::ContextLength,
+        "insufficient_quota" | "billing_hard_limit_reached" | "billing_not_active" => {
+            ErrorKind::QuotaExceeded
+        }
+        "rate_limit_exceeded" | "rate_limit_error" | "slow_down" => ErrorKind::RateLimit,
+        "invalid_api_key" | "invalid_authentication" => ErrorKind::Authentication,
+        "model_not_found" => ErrorKind::NotFound,
+        "content_filter" | "content_policy_violation" => ErrorKind::ContentFilter,
+        "server_error"
+        | "internal_error"
+        | "server_is_overloaded"
+        | "overloaded_error"
+        | "vector_store_timeout" => ErrorKind::Server,
+        "invalid_prompt" | "invalid_image" | "unsupported_parameter" | "invalid_value" => {
+            ErrorKind::InvalidRequest
+        }
+        _ => return None,
+    })
+}
+
+/// Statuses that leave nothing to be asked; 400, 422 and unknown ones are looked at further.
+fn by_status(status: u16) -> Option<ErrorKind> {
+    Some(match status {
+        401 => ErrorKind::Authentication,
+        402 => ErrorKind::QuotaExceeded,
+        403 => ErrorKind::AccessDenied,
+        404 => ErrorKind::NotFound,
+        408 => ErrorKind::RequestTimeout,
+        413 => ErrorKind::ContextLength,
+        429 => ErrorKind::RateLimit,
+        500..=599 => ErrorKind::Server,
+        _ => return None,
+    })
+}
+
+fn by_message(message: &str) -> Option<ErrorKind> {
+    let text = message.to_ascii_lowercase();
+    let any = |phrases: &[&str]| phrases.iter().any(|phrase| has_phrase(&text, phrase));
+    if any(&["context length", "context window", "too many tokens"]) {
+        Some(ErrorKind::ContextLength)
+    } else if any(&["content filter", "safety"]) {
+        Some(ErrorKind::ContentFilter)
+    } else if any(&["unauthorized", "invalid key", "invalid api key"]) {
+        Some(ErrorKind::Authentication)
+    } else if any(&["not found", "does not exist"]) {
+        Some(ErrorKind::NotFound)
+    } else {
+        None
+    }
+}
+
+/// Whole words only: a complaint about a parameter `safety_identifier` is no verdict of a filter.
+fn has_phrase(text: &str, phrase: &str) -> bool {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(phrase).any(|(at, found)| {
+        !text[..at].chars().next_back().is_some_and(word)
+            && !text[at + found.len()..].chars().next().is_some_and(word)
+    })
+}
+
+/// OpenAI states the wait of a failed stream only in prose: "try again in 1.2s", "… in 350ms".
+fn wait_in_message(message: &str) -> Option<Duration> {
+    let (_, rest) = message.split_once("try again in ")?;
+    let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let number: f64 = rest[..number_end].parse().ok()?;
+    let unit = rest[number_end..].trim_start();
+    let seconds = if unit.starts_with("ms") {
+        number / 1000.0
+    } else if unit.starts_with('s') {
+        number
+    } else if unit.starts_with('m') {
+        number * 60.0
+    } else {
+        return None;
+    };
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests;
