@@ -1,1 +1,22 @@
 //! Where commands run: execution environments, process groups, sandboxes.
+//!
+//! - [`process`] runs one program safely: bounded output, time limit, cancellation, group kill.
+//! - [`group`] and [`namespace`] are what a supervisor needs to own a whole process tree.
+//! - [`environment`] is the trait through which tools touch files and start commands
+//!   (coding agent loop §4.1); [`local`] implements it directly, [`sandbox`] under a policy.
+
+pub mod environment;
+pub mod group;
+mod host;
+pub mod local;
+pub mod namespace;
+pub mod process;
+pub mod sandbox;
+
+pub use environment::{
+    DirEntry, ExecCommand, ExecutionEnvironment, FileError, FileKind, FileMetadata, GlobOptions, GlobResult,
+    GrepMode, GrepOptions, GrepResult, SearchError, WriteOutcome,
+};
+pub use local::LocalExecutionEnvironment;
+pub use process::{EnvPolicy, ExecError, ExecResult, Inherit, OutputSink, Script, Shell, Stdin};
+pub use sandbox::{SandboxError, SandboxOptions, SandboxPolicy, SandboxReport, SandboxedEnvironment};

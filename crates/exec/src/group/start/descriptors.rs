@@ -1,0 +1,42 @@
+//! Keeping descriptors from a child that has no business with them.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
+
+use rustix::fs::{Mode, OFlags, RawDir};
+use rustix::io::FdFlags;
+
+/// Marks every open descriptor above `last_kept` close-on-exec. Marking instead of closing keeps
+/// the pipe through which the standard library reports a failed exec. Does not allocate.
+pub(super) fn close_on_exec_above(last_kept: RawFd) -> io::Result<()> {
+    let directory = rustix::fs::open(c"/proc/self/fd", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 2048];
+    let mut entries = RawDir::new(&directory, &mut buffer);
+    while let Some(entry) = entries.next() {
+        if let Some(fd) = number(entry?.file_name().to_bytes())
+            && fd > last_kept
+            && fd != directory.as_raw_fd()
+        {
+            mark(fd)?;
+        }
+    }
+    Ok(())
+}
+
+#[allow(unsafe_code)]
+fn mark(fd: RawFd) -> io::Result<()> {
+    // SAFETY: `fd` was listed as open a moment ago in this process, which has one thread (it has
+    // just forked), so nothing has closed it since.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    let flags = rustix::io::fcntl_getfd(fd)?;
+    rustix::io::fcntl_setfd(fd, flags | FdFlags::CLOEXEC)?;
+    Ok(())
+}
+
+fn number(name: &[u8]) -> Option<RawFd> {
+    if name.is_empty() || name.len() > 9 {
+        return None;
+    }
+    name.iter().try_fold(0, |total, byte| byte.is_ascii_digit().then(|| total * 10 + RawFd::from(byte - b'0')))
+}
