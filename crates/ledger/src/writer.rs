@@ -32,9 +32,9 @@ pub struct WriterOptions {
 pub struct Appended {
     /// The number that the stream's last record has now.
     pub last_seq: u64,
-    /// The position of that record among all.
+    /// The position of that record among all; after an append of no records, that of the ledger's last one.
     pub position: u64,
-    /// The head of the chain after it.
+    /// The head of the chain at that position.
     pub head: ChainHead,
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use canon_digest::ChainHead;
-use rusqlite::{Connection, ErrorCode, Transaction};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::thread::Work;
 use super::{Appended, WriterOptions};
@@ -14,20 +14,30 @@ use crate::{AppendError, NewRecord, OpenError, Snapshot};
 
 const KEPT_SNAPSHOTS: i64 = 2;
 
+/// Of how many streams the end is kept in memory.
+const REMEMBERED_STREAMS: usize = 4096;
+
 /// The writing connection and the end of the chain.
 pub(super) struct Committer {
     connection: Connection,
     path: PathBuf,
     end: End,
+    /// Where streams end, filled as they are written to; emptied when a commit fails.
+    last_seqs: HashMap<String, u64>,
 }
 
-/// The end of the ledger as of some transaction.
-#[derive(Clone)]
+/// The end of the chain.
+#[derive(Clone, Copy)]
 struct End {
     position: u64,
     head: ChainHead,
-    /// Filled as streams are written to.
-    last_seqs: HashMap<String, u64>,
+}
+
+/// What one transaction does to the end of the chain and to the streams.
+struct Batch<'a> {
+    transaction: Transaction<'a>,
+    end: End,
+    last_seqs: &'a mut HashMap<String, u64>,
 }
 
 /// Why a batch was rolled back, or why one request of it was refused.
@@ -51,7 +61,7 @@ impl Committer {
         let end = Self::prepare(&connection, options)
             .map_err(|source| OpenError::Sqlite { path: path.clone(), source })?;
         let end = end.map_err(|why| OpenError::Damaged { path: path.clone(), why })?;
-        Ok(Self { connection, path, end })
+        Ok(Self { connection, path, end, last_seqs: HashMap::new() })
     }
 
     fn prepare(
@@ -80,48 +90,40 @@ impl Committer {
                 last.0
             )));
         }
-        Ok(Ok(End { position, head, last_seqs: HashMap::new() }))
+        Ok(Ok(End { position, head }))
     }
 
     /// Commits all of `batch` or nothing of it, apart from single requests that ask for the impossible. One outcome
     /// for each request, in order.
     pub(super) fn commit(&mut self, batch: &[Work]) -> Vec<Result<Appended, AppendError>> {
-        let mut end = self.end.clone();
-        match self.write(batch, &mut end) {
-            Ok(outcomes) => {
-                self.end = end;
-                outcomes
-            }
-            Err(error) => {
-                tracing::error!(path = %self.path.display(), %error, requests = batch.len(), "the ledger's commit failed");
-                batch.iter().map(|_| Err(self.describe(&error))).collect()
-            }
-        }
+        self.write(batch).unwrap_or_else(|error| {
+            self.last_seqs.clear();
+            tracing::error!(path = %self.path.display(), %error, requests = batch.len(), "the ledger's commit failed");
+            batch.iter().map(|_| Err(self.describe(&error))).collect()
+        })
     }
 
-    fn write(
-        &mut self,
-        batch: &[Work],
-        end: &mut End,
-    ) -> rusqlite::Result<Vec<Result<Appended, AppendError>>> {
+    fn write(&mut self, batch: &[Work]) -> rusqlite::Result<Vec<Result<Appended, AppendError>>> {
+        if self.last_seqs.len() > REMEMBERED_STREAMS {
+            self.last_seqs.clear();
+        }
         // Dropped on the way out of an error, which rolls back.
-        let transaction =
-            self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let before = end.position;
+        let mut open = Batch {
+            transaction: self
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)?,
+            end: self.end,
+            last_seqs: &mut self.last_seqs,
+        };
         let mut outcomes = Vec::with_capacity(batch.len());
         for work in batch {
-            outcomes.push(match end.apply(&transaction, work) {
+            outcomes.push(match open.apply(work) {
                 Ok(appended) => Ok(appended),
                 Err(Failure::Refused(error)) => Err(error),
                 Err(Failure::Sqlite(error)) => return Err(error),
             });
         }
-        if end.position != before {
-            transaction
-                .prepare_cached("UPDATE head SET position = ?1, head = ?2")?
-                .execute((signed(end.position), end.head.digest().as_bytes()))?;
-        }
-        transaction.commit()?;
+        self.end = open.finish()?;
         Ok(outcomes)
     }
 
@@ -137,34 +139,38 @@ impl Committer {
     }
 }
 
-impl End {
-    fn apply(&mut self, transaction: &Transaction<'_>, work: &Work) -> Result<Appended, Failure> {
+impl Batch<'_> {
+    fn finish(self) -> rusqlite::Result<End> {
+        let End { position, head } = self.end;
+        self.transaction
+            .prepare_cached("UPDATE head SET position = ?1, head = ?2")?
+            .execute((signed(position), head.digest().as_bytes()))?;
+        self.transaction.commit()?;
+        Ok(self.end)
+    }
+
+    fn apply(&mut self, work: &Work) -> Result<Appended, Failure> {
         match work {
-            Work::Append { stream, records } => self.append(transaction, stream, records),
+            Work::Append { stream, records } => self.append(stream, records),
             Work::Snapshot { stream, upto_seq, version, bytes } => {
-                self.snapshot(transaction, stream, *upto_seq, *version, bytes)
+                self.snapshot(stream, *upto_seq, *version, bytes)
             }
         }
     }
 
-    fn append(
-        &mut self,
-        transaction: &Transaction<'_>,
-        stream: &str,
-        records: &[NewRecord],
-    ) -> Result<Appended, Failure> {
-        let mut seq = self.last_seq(transaction, stream)?;
-        let mut insert = transaction.prepare_cached(
+    fn append(&mut self, stream: &str, records: &[NewRecord]) -> Result<Appended, Failure> {
+        let mut seq = self.last_seq(stream)?;
+        let mut insert = self.transaction.prepare_cached(
             "INSERT INTO record (position, stream, seq, kind, version, at_ms, head, bytes)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
         for record in records {
             let NewRecord { kind, version, at_ms, bytes } = record;
-            let position = self.position + 1;
+            let position = self.end.position + 1;
             seq += 1;
             let fields =
                 Fields { position, stream, seq, kind, version: *version, at_ms: *at_ms, bytes };
-            let head = self.head.extend(fields.digest());
+            let head = self.end.head.extend(fields.digest());
             insert.execute((
                 signed(position),
                 stream,
@@ -175,7 +181,7 @@ impl End {
                 head.digest().as_bytes(),
                 bytes,
             ))?;
-            (self.position, self.head) = (position, head);
+            self.end = End { position, head };
         }
         if !records.is_empty() {
             self.last_seqs.insert(stream.to_owned(), seq);
@@ -185,14 +191,13 @@ impl End {
 
     fn snapshot(
         &mut self,
-        transaction: &Transaction<'_>,
         stream: &str,
         upto_seq: u64,
         version: u32,
         bytes: &[u8],
     ) -> Result<Appended, Failure> {
-        let last_seq = self.last_seq(transaction, stream)?;
-        let Some(head) = head_at(transaction, stream, upto_seq)? else {
+        let last_seq = self.last_seq(stream)?;
+        let Some(head) = head_at(&self.transaction, stream, upto_seq)? else {
             return Err(Failure::Refused(AppendError::SnapshotAhead {
                 stream: stream.to_owned(),
                 upto_seq,
@@ -200,12 +205,12 @@ impl End {
             }));
         };
         let digest = Snapshot::digest(stream, upto_seq, version, bytes, head);
-        transaction
+        self.transaction
             .prepare_cached(
                 "INSERT OR REPLACE INTO snapshot (stream, upto_seq, version, digest, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute((stream, signed(upto_seq), version, digest.as_bytes(), bytes))?;
-        transaction
+        self.transaction
             .prepare_cached(
                 "DELETE FROM snapshot WHERE stream = ?1 AND upto_seq NOT IN
                  (SELECT upto_seq FROM snapshot WHERE stream = ?1 ORDER BY upto_seq DESC LIMIT ?2)",
@@ -214,14 +219,14 @@ impl End {
         Ok(self.appended(last_seq))
     }
 
-    fn last_seq(&mut self, transaction: &Transaction<'_>, stream: &str) -> rusqlite::Result<u64> {
+    fn last_seq(&self, stream: &str) -> rusqlite::Result<u64> {
         match self.last_seqs.get(stream) {
             Some(seq) => Ok(*seq),
-            None => last_seq(transaction, stream),
+            None => last_seq(&self.transaction, stream),
         }
     }
 
     fn appended(&self, last_seq: u64) -> Appended {
-        Appended { last_seq, position: self.position, head: self.head }
+        Appended { last_seq, position: self.end.position, head: self.end.head }
     }
 }
