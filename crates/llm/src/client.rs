@@ -11,6 +11,8 @@ use crate::error::{ErrorKind, LlmError};
 use crate::middleware::{Middleware, Next};
 use crate::types::{EventStream, Request, Response};
 
+pub use setup::Connected;
+
 /// Registered providers behind one interface; cheap to clone, no state between requests.
 #[derive(Clone)]
 pub struct Client {

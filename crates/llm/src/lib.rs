@@ -1,15 +1,32 @@
 //! One typed client for model providers, with a scripted provider and a recorder.
+//!
+//! The data model is that of unified-llm §3 ([`Request`], [`Response`], [`StreamEvent`]). A [`Client`]
+//! routes requests to its [`ProviderAdapter`]s through [`Middleware`]; it never guesses and never retries.
+//! [`Scripted`] plays a transcript without key or network, [`Recorder`] writes one from a live session.
 
+mod accumulator;
 mod adapter;
+pub mod catalogue;
 mod client;
 mod error;
 mod middleware;
+mod model_ref;
+pub mod providers;
+mod record;
 mod retry;
+mod scripted;
+pub mod sse;
 mod types;
 
+pub use accumulator::StreamAccumulator;
 pub use adapter::ProviderAdapter;
-pub use client::{Client, ClientBuilder};
+pub use catalogue::{Capability, ModelInfo, get_latest_model, get_model_info, list_models};
+pub use client::{Client, ClientBuilder, Connected};
 pub use error::{ErrorKind, LlmError};
 pub use middleware::{Middleware, Next};
+pub use model_ref::{ModelRef, PROVIDERS};
+pub use providers::openai::{OpenAi, OpenAiConfig};
+pub use record::{RecordError, Recorder};
 pub use retry::{OnRetry, RetryPolicy, ShouldRetry, retry, retry_with};
+pub use scripted::{NAME as SCRIPTED, ScriptError, Scripted};
 pub use types::*;

@@ -117,7 +117,7 @@ pub struct RateLimitInfo {
     /// Tokens per window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_limit: Option<u64>,
-    /// When the sooner of the windows that are stated is full again, RFC 3339 in UTC.
+    /// When all windows that are stated are full again, RFC 3339 in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_at: Option<String>,
 }

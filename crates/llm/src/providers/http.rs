@@ -1,0 +1,217 @@
+//! The one driver that speaks HTTP for every adapter: posts JSON, reads an answer or an event stream,
+//! turns failures into the taxonomy. It never retries.
+
+mod headers;
+mod stream;
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::Value;
+
+use crate::error::{ErrorKind, LlmError, from_http};
+use crate::types::{RateLimitInfo, StreamEvent};
+
+pub use headers::{rate_limit, retry_after};
+pub use stream::events;
+
+/// Time limits of one call (unified-llm §4.7). The limit on connecting, 10 s, is the HTTP client's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdapterTimeout {
+    /// Whole call of `complete`; for `stream`, until the answer begins.
+    pub request: Duration,
+    /// Longest silence inside a stream.
+    pub stream_read: Duration,
+}
+
+impl Default for AdapterTimeout {
+    fn default() -> Self {
+        Self { request: Duration::from_secs(120), stream_read: Duration::from_secs(30) }
+    }
+}
+
+impl AdapterTimeout {
+    /// For models that think for minutes before they say a word.
+    pub fn reasoning() -> Self {
+        Self { request: Duration::from_secs(900), stream_read: Duration::from_secs(300) }
+    }
+}
+
+/// Turns a provider's event stream into ours; pure.
+pub trait StreamTranslator: Send + 'static {
+    /// Takes one message of the stream and appends what it means to `out`.
+    ///
+    /// # Errors
+    /// What the provider reported, or [`ErrorKind::Stream`] when the message makes no sense.
+    fn message(
+        &mut self,
+        event: &str,
+        data: &str,
+        out: &mut Vec<StreamEvent>,
+    ) -> Result<(), LlmError>;
+
+    /// Whether the answer is complete, so that the end of the connection is no loss.
+    fn is_finished(&self) -> bool;
+}
+
+/// A whole answer with status 2xx.
+#[derive(Debug)]
+pub struct Answer {
+    /// The body.
+    pub body: Value,
+    /// What the headers said about limits.
+    pub rate_limit: Option<RateLimitInfo>,
+}
+
+/// An answer with status 2xx whose body still flows.
+#[derive(Debug)]
+pub struct StreamingAnswer {
+    /// The body to come.
+    pub response: reqwest::Response,
+    /// What the headers said about limits.
+    pub rate_limit: Option<RateLimitInfo>,
+}
+
+/// Posts JSON for one provider.
+#[derive(Debug, Clone)]
+pub struct HttpDriver {
+    provider: String,
+    client: reqwest::Client,
+    headers: HeaderMap,
+}
+
+impl HttpDriver {
+    /// A driver that sends `headers` with every request; values are marked as sensitive.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] when a header is malformed or no HTTP client can be made.
+    pub fn new<'a>(
+        provider: &str,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, LlmError> {
+        let refuse = |message: String| {
+            LlmError::new(ErrorKind::Configuration, message).with_provider(provider)
+        };
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            let parsed: reqwest::header::HeaderName =
+                name.parse().map_err(|_| refuse(format!("`{name}` is no header name")))?;
+            // The value may be a key, so it is not quoted.
+            let mut value = HeaderValue::from_str(value).map_err(|_| {
+                refuse(format!(
+                    "the value of header `{name}` holds characters that no header can carry"
+                ))
+            })?;
+            value.set_sensitive(true);
+            map.insert(parsed, value);
+        }
+        let client = canon_runtime::http::client()
+            .map_err(|error| refuse(error.to_string()).with_source(error))?;
+        Ok(Self { provider: provider.to_owned(), client, headers: map })
+    }
+
+    /// Posts `body` and reads the whole answer within `limit`.
+    ///
+    /// # Errors
+    /// The taxonomy of unified-llm §6.
+    pub async fn post(&self, url: &str, body: &Value, limit: Duration) -> Result<Answer, LlmError> {
+        let call = async {
+            let response = self.send(url, body, "application/json").await?;
+            let limits = rate_limit(response.headers(), SystemTime::now());
+            let bytes = self.body(response).await?;
+            let body = serde_json::from_slice(&bytes).map_err(|error| {
+                self.error(ErrorKind::Provider, format!("the answer is no JSON: {error}"))
+                    .with_source(error)
+            })?;
+            Ok(Answer { body, rate_limit: limits })
+        };
+        match tokio::time::timeout(limit, call).await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.timeout("no complete answer", limit)),
+        }
+    }
+
+    /// Posts `body` and returns once the answer begins, within `limit`.
+    ///
+    /// # Errors
+    /// The taxonomy of unified-llm §6.
+    pub async fn open(
+        &self,
+        url: &str,
+        body: &Value,
+        limit: Duration,
+    ) -> Result<StreamingAnswer, LlmError> {
+        match tokio::time::timeout(limit, self.send(url, body, "text/event-stream")).await {
+            Ok(response) => {
+                let response = response?;
+                Ok(StreamingAnswer {
+                    rate_limit: rate_limit(response.headers(), SystemTime::now()),
+                    response,
+                })
+            }
+            Err(_) => Err(self.timeout("no answer", limit)),
+        }
+    }
+
+    async fn send(
+        &self,
+        url: &str,
+        body: &Value,
+        accept: &'static str,
+    ) -> Result<reqwest::Response, LlmError> {
+        let response = self
+            .client
+            .post(url)
+            .headers(self.headers.clone())
+            .header(reqwest::header::ACCEPT, accept)
+            .json(body)
+            .send()
+            .await
+            .map_err(|error| self.transport(error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let wait = retry_after(response.headers(), SystemTime::now());
+        let bytes = self.body(response).await.unwrap_or_default();
+        Err(from_http(&self.provider, status.as_u16(), wait, &bytes))
+    }
+
+    async fn body(&self, response: reqwest::Response) -> Result<Bytes, LlmError> {
+        response.bytes().await.map_err(|error| self.transport(error))
+    }
+
+    fn transport(&self, error: reqwest::Error) -> LlmError {
+        // The URL of a proxy or gateway may carry a key.
+        let error = error.without_url();
+        let kind = if error.is_timeout() && !error.is_connect() {
+            ErrorKind::RequestTimeout
+        } else if error.is_builder() {
+            ErrorKind::Configuration
+        } else {
+            ErrorKind::Network
+        };
+        self.error(kind, causes(&error)).with_source(error)
+    }
+
+    fn timeout(&self, what: &str, limit: Duration) -> LlmError {
+        self.error(ErrorKind::RequestTimeout, format!("{what} within {} s", limit.as_secs_f64()))
+    }
+
+    fn error(&self, kind: ErrorKind, message: String) -> LlmError {
+        LlmError::new(kind, message).with_provider(self.provider.as_str())
+    }
+}
+
+/// An error with all causes in one line: the transport's outermost message says next to nothing.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

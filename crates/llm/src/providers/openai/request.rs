@@ -1,0 +1,344 @@
+//! From a unified request to the body of `POST /responses` (unified-llm §7.2, §7.3). Pure.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::{NAME, is_reasoning_model};
+use crate::error::{ErrorKind, LlmError};
+use crate::types::{
+    ContentPart, DocumentData, ImageData, Message, Request, ResponseFormat, ResponseFormatKind,
+    Role, ToolCallData, ToolChoice, ToolDefinition, ToolResultData, Warning,
+};
+
+/// A body, and what of the request it could not say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Translated {
+    /// The JSON to post.
+    pub body: Value,
+    /// What was left out, and why.
+    pub warnings: Vec<Warning>,
+}
+
+/// Translates a request. Blocks that OpenAI itself wrote go back verbatim.
+///
+/// # Errors
+/// [`ErrorKind::InvalidRequest`] for what the Responses API has no place for, such as audio.
+pub fn translate(request: &Request, stream: bool) -> Result<Translated, LlmError> {
+    let mut body = Map::new();
+    let mut warnings = Vec::new();
+    body.insert("model".into(), json!(request.model));
+    if let Some(instructions) = instructions(&request.messages) {
+        body.insert("instructions".into(), json!(instructions));
+    }
+    body.insert("store".into(), json!(false));
+    body.insert("stream".into(), json!(stream));
+    add_tools(&mut body, request)?;
+    add_parameters(&mut body, request, &mut warnings);
+    if let Some(format) = &request.response_format {
+        body.insert("text".into(), json!({ "format": text_format(format)? }));
+    }
+    if let Some(options) = request.options_for(NAME) {
+        merge(&mut body, options);
+    }
+    // Last, because the options may turn storage on, and then opaque reasoning may be referred to by id.
+    let stored = body.get("store") == Some(&Value::Bool(true));
+    body.insert("input".into(), Value::Array(input(request, stored)?));
+    Ok(Translated { body: Value::Object(body), warnings })
+}
+
+fn add_tools(body: &mut Map<String, Value>, request: &Request) -> Result<(), LlmError> {
+    if !request.tools.is_empty() {
+        for tool in &request.tools {
+            tool.validate()?;
+        }
+        let tools: Vec<Value> = request.tools.iter().map(tool).collect();
+        body.insert("tools".into(), Value::Array(tools));
+    }
+    if let Some(choice) = &request.tool_choice {
+        body.insert("tool_choice".into(), tool_choice(choice));
+    }
+    Ok(())
+}
+
+fn add_parameters(body: &mut Map<String, Value>, request: &Request, warnings: &mut Vec<Warning>) {
+    let mut set = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value);
+        }
+    };
+    set("temperature", request.temperature.map(|value| json!(value)));
+    set("top_p", request.top_p.map(|value| json!(value)));
+    set("max_output_tokens", request.max_tokens.map(|value| json!(value)));
+    set("metadata", (!request.metadata.is_empty()).then(|| json!(request.metadata)));
+    set("reasoning", request.reasoning_effort.as_ref().map(|effort| json!({ "effort": effort })));
+    set(
+        "include",
+        is_reasoning_model(&request.model).then(|| json!(["reasoning.encrypted_content"])),
+    );
+    if !request.stop_sequences.is_empty() {
+        warnings.push(Warning::new(
+            "unsupported_parameter",
+            "openai: the Responses API has no stop sequences; they were left out",
+        ));
+    }
+}
+
+/// Objects are merged field by field, anything else is replaced: a caller's option wins.
+fn merge(target: &mut Map<String, Value>, options: &Map<String, Value>) {
+    for (name, value) in options {
+        match (target.get_mut(name), value) {
+            (Some(Value::Object(inner)), Value::Object(more)) => merge(inner, more),
+            // Built-in tools are given as options beside the tools of the request.
+            (Some(Value::Array(inner)), Value::Array(more))
+                if name == "tools" || name == "include" =>
+            {
+                for item in more {
+                    if !inner.contains(item) {
+                        inner.push(item.clone());
+                    }
+                }
+            }
+            _ => {
+                target.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+fn instructions(messages: &[Message]) -> Option<String> {
+    let texts: Vec<String> = messages
+        .iter()
+        .filter(|message| message.role == Role::System)
+        .map(Message::text)
+        .filter(|text| !text.is_empty())
+        .collect();
+    (!texts.is_empty()).then(|| texts.join("\n\n"))
+}
+
+fn tool(tool: &ToolDefinition) -> Value {
+    // Without `strict: false` the API takes schemas as strict ones and refuses optional properties.
+    json!({
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+        "strict": false,
+    })
+}
+
+fn tool_choice(choice: &ToolChoice) -> Value {
+    match choice {
+        ToolChoice::Auto | ToolChoice::None | ToolChoice::Required => json!(choice.mode()),
+        ToolChoice::Named { tool_name } => json!({ "type": "function", "name": tool_name }),
+    }
+}
+
+fn text_format(format: &ResponseFormat) -> Result<Value, LlmError> {
+    Ok(match format.kind {
+        ResponseFormatKind::Text => json!({ "type": "text" }),
+        ResponseFormatKind::Json => json!({ "type": "json_object" }),
+        ResponseFormatKind::JsonSchema => {
+            let schema = format.json_schema.as_ref().ok_or_else(|| {
+                invalid("response_format `json_schema` comes without a `json_schema`")
+            })?;
+            json!({
+                "type": "json_schema",
+                "name": schema_name(schema),
+                "schema": schema,
+                "strict": format.strict,
+            })
+        }
+    })
+}
+
+/// The API wants a name of at most 64 letters, digits, `_` and `-`.
+fn schema_name(schema: &Value) -> String {
+    let title = schema.get("title").and_then(Value::as_str).unwrap_or("");
+    let name: String =
+        title.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(64).collect();
+    if name.is_empty() { "response".to_owned() } else { name }
+}
+
+fn input(request: &Request, stored: bool) -> Result<Vec<Value>, LlmError> {
+    let mut items = Items { out: Vec::new(), stored, custom_calls: Vec::new() };
+    for message in &request.messages {
+        match message.role {
+            Role::System => {}
+            Role::User => items.plain("user", &message.content)?,
+            Role::Developer => items.plain("developer", &message.content)?,
+            Role::Assistant => items.assistant(&message.content)?,
+            Role::Tool => items.tool(message)?,
+        }
+    }
+    Ok(items.out)
+}
+
+struct Items<'a> {
+    out: Vec<Value>,
+    stored: bool,
+    /// Ids of calls of free-text tools, whose outputs are items of another type.
+    custom_calls: Vec<&'a str>,
+}
+
+impl<'a> Items<'a> {
+    fn plain(&mut self, role: &str, parts: &'a [ContentPart]) -> Result<(), LlmError> {
+        let mut content = Vec::new();
+        for part in parts {
+            if let Some(raw) = part.raw_for(NAME) {
+                content.push(raw.clone());
+                continue;
+            }
+            match part {
+                // Results may also stand in a user message, as other providers have it.
+                ContentPart::ToolResult { tool_result, .. } => self.output(tool_result),
+                _ => content.push(input_part(part, role)?),
+            }
+        }
+        if !content.is_empty() {
+            self.out.push(json!({ "type": "message", "role": role, "content": content }));
+        }
+        Ok(())
+    }
+
+    fn assistant(&mut self, parts: &'a [ContentPart]) -> Result<(), LlmError> {
+        for part in parts {
+            if let ContentPart::ToolCall { tool_call, .. } = part
+                && tool_call.call_type == "custom"
+            {
+                self.custom_calls.push(&tool_call.id);
+            }
+            if let Some(raw) = part.raw_for(NAME) {
+                if self.accepts(raw) {
+                    self.out.push(raw.clone());
+                }
+                continue;
+            }
+            match part {
+                ContentPart::Text { text, .. } => self.out.push(json!({
+                    "type": "message",
+                    "role": "assistant",
+                    "content": [{ "type": "output_text", "text": text }],
+                })),
+                ContentPart::ToolCall { tool_call, .. } => self.out.push(call(tool_call)),
+                // Another provider's reasoning is worth nothing here and its signature would be refused.
+                ContentPart::Thinking { .. } | ContentPart::RedactedThinking { .. } => {}
+                // Another provider's block.
+                ContentPart::Raw { provider_raw: Some(_), .. } => {}
+                other => return Err(misplaced(other, "assistant")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reasoning can be sent back only with its encrypted form, unless the server kept it.
+    fn accepts(&self, item: &Value) -> bool {
+        let is_reasoning = item.get("type").and_then(Value::as_str) == Some("reasoning");
+        !is_reasoning || self.stored || item.get("encrypted_content").is_some_and(Value::is_string)
+    }
+
+    fn tool(&mut self, message: &'a Message) -> Result<(), LlmError> {
+        let mut any = false;
+        for part in &message.content {
+            match part {
+                ContentPart::ToolResult { tool_result, .. } => {
+                    self.output(tool_result);
+                    any = true;
+                }
+                ContentPart::Text { .. } => {}
+                other => return Err(misplaced(other, "tool")),
+            }
+        }
+        if any {
+            return Ok(());
+        }
+        let id = message.tool_call_id.as_deref().ok_or_else(|| {
+            invalid("a tool message has neither a tool result nor a tool_call_id")
+        })?;
+        self.output(&ToolResultData::new(id, message.text(), false));
+        Ok(())
+    }
+
+    fn output(&mut self, result: &ToolResultData) {
+        let kind = if self.custom_calls.contains(&result.tool_call_id.as_str()) {
+            "custom_tool_call_output"
+        } else {
+            "function_call_output"
+        };
+        let text = result.content_text();
+        let output = match &result.image_data {
+            None => json!(text),
+            Some(data) => json!([
+                { "type": "input_text", "text": text },
+                {
+                    "type": "input_image",
+                    "image_url": data_url(result.image_media_type.as_deref().unwrap_or("image/png"), data),
+                    "detail": "auto",
+                },
+            ]),
+        };
+        self.out.push(json!({ "type": kind, "call_id": result.tool_call_id, "output": output }));
+    }
+}
+
+fn call(call: &ToolCallData) -> Value {
+    let text = call.arguments_text();
+    if call.call_type == "custom" {
+        json!({ "type": "custom_tool_call", "call_id": call.id, "name": call.name, "input": text })
+    } else {
+        json!({ "type": "function_call", "call_id": call.id, "name": call.name, "arguments": text })
+    }
+}
+
+fn input_part(part: &ContentPart, role: &str) -> Result<Value, LlmError> {
+    match part {
+        ContentPart::Text { text, .. } => Ok(json!({ "type": "input_text", "text": text })),
+        ContentPart::Image { image, .. } => image_part(image),
+        ContentPart::Document { document, .. } => document_part(document),
+        other => Err(misplaced(other, role)),
+    }
+}
+
+fn image_part(image: &ImageData) -> Result<Value, LlmError> {
+    let url = match (&image.url, &image.data) {
+        (Some(url), None) => url.clone(),
+        (None, Some(data)) => data_url(image.media_type.as_deref().unwrap_or("image/png"), data),
+        _ => return Err(invalid("an image needs exactly one of `url` and `data`")),
+    };
+    let detail = image.detail.as_deref().unwrap_or("auto");
+    Ok(json!({ "type": "input_image", "image_url": url, "detail": detail }))
+}
+
+fn document_part(document: &DocumentData) -> Result<Value, LlmError> {
+    match (&document.url, &document.data) {
+        (Some(url), None) => Ok(json!({ "type": "input_file", "file_url": url })),
+        (None, Some(data)) => {
+            let media_type = document.media_type.as_deref().unwrap_or("application/pdf");
+            let name = document.file_name.as_deref().unwrap_or("document");
+            Ok(json!({
+                "type": "input_file",
+                "filename": name,
+                "file_data": data_url(media_type, data),
+            }))
+        }
+        _ => Err(invalid("a document needs exactly one of `url` and `data`")),
+    }
+}
+
+fn data_url(media_type: &str, data: &[u8]) -> String {
+    format!("data:{media_type};base64,{}", STANDARD.encode(data))
+}
+
+fn misplaced(part: &ContentPart, role: &str) -> LlmError {
+    invalid(&format!(
+        "content of kind `{}` cannot be sent in a message of role `{role}`",
+        part.kind()
+    ))
+}
+
+fn invalid(message: &str) -> LlmError {
+    LlmError::new(ErrorKind::InvalidRequest, message).with_provider(NAME)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! A push decoder for server-sent events: bytes in any chunking in, events out.
+//!
+//! It knows lines that end in LF, CRLF or CR, a byte order mark, comments, `data` over several lines,
+//! `event`, `id` and `retry`. A line that is too long is itself an event and not the end of the stream.
+
+use std::time::Duration;
+
+/// Longest line that is kept, in bytes; a whole answer of a model arrives as one line.
+pub const DEFAULT_MAX_LINE: usize = 64 * 1024 * 1024;
+
+/// One thing that the stream said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SseEvent {
+    /// A dispatched message.
+    Message(SseMessage),
+    /// A line beyond the limit, its start kept; the message that it belonged to is lost with it.
+    OverlongLine {
+        /// The first bytes of the line, as text.
+        start: String,
+        /// Its length in bytes, without the line end.
+        length: u64,
+    },
+    /// The server asks for this wait before a new connection.
+    Retry(Duration),
+}
+
+/// A message: the payload of its `data` lines joined by LF.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SseMessage {
+    /// The `event` field; empty when there was none.
+    pub event: String,
+    /// The payload.
+    pub data: String,
+    /// The last `id` seen; it stays until another one comes.
+    pub id: Option<String>,
+}
+
+/// Keeps what one chunk left unfinished for the next.
+#[derive(Debug)]
+pub struct SseDecoder {
+    max_line: usize,
+    /// The unfinished line; only its start once it is over the limit.
+    partial: Vec<u8>,
+    /// Set once the unfinished line is over the limit: how many of its bytes are not in `partial`.
+    dropped: Option<u64>,
+    /// The last chunk ended in CR: an LF that follows belongs to it.
+    after_cr: bool,
+    /// No line has ended yet, so a byte order mark may stand before the first.
+    at_start: bool,
+    pending: Pending,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    event: String,
+    data: String,
+    has_data: bool,
+    spoiled: bool,
+    id: Option<String>,
+}
+
+/// How much of an over-long line is shown, in bytes.
+const OVERLONG_SHOWN: usize = 256;
+
+/// A line buffer that grew beyond this is given back after its line, in bytes.
+const KEPT_CAPACITY: usize = 1024 * 1024;
+
+impl Default for SseDecoder {
+    fn default() -> Self {
+        Self::with_max_line(DEFAULT_MAX_LINE)
+    }
+}
+
+impl SseDecoder {
+    /// A decoder with its own limit on the length of a line, in bytes.
+    pub fn with_max_line(max_line: usize) -> Self {
+        Self {
+            max_line,
+            partial: Vec::new(),
+            dropped: None,
+            after_cr: false,
+            at_start: true,
+            pending: Pending::default(),
+        }
+    }
+
+    /// Takes the next bytes and hands every event that they complete to `emit`.
+    pub fn push(&mut self, mut bytes: &[u8], mut emit: impl FnMut(SseEvent)) {
+        if self.after_cr
+            && let Some((first, rest)) = bytes.split_first()
+        {
+            self.after_cr = false;
+            if *first == b'\n' {
+                bytes = rest;
+            }
+        }
+        while let Some(end) = bytes.iter().position(|b| *b == b'\n' || *b == b'\r') {
+            self.end_line(&bytes[..end], &mut emit);
+            let ended_in_cr = bytes[end] == b'\r';
+            bytes = &bytes[end + 1..];
+            if ended_in_cr {
+                match bytes.split_first() {
+                    Some((b'\n', rest)) => bytes = rest,
+                    Some(_) => {}
+                    None => self.after_cr = true,
+                }
+            }
+        }
+        self.keep(bytes);
+    }
+
+    /// The connection ended: hands out what a missing last blank line held back.
+    pub fn finish(mut self, mut emit: impl FnMut(SseEvent)) {
+        if !self.partial.is_empty() {
+            self.end_line(&[], &mut emit);
+        }
+        self.dispatch(&mut emit);
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.dropped.is_none() && self.partial.len() + bytes.len() <= self.max_line {
+            self.partial.extend_from_slice(bytes);
+            return;
+        }
+        let total = self.partial.len() as u64 + bytes.len() as u64;
+        let room = OVERLONG_SHOWN.saturating_sub(self.partial.len());
+        self.partial.extend_from_slice(&bytes[..room.min(bytes.len())]);
+        self.partial.truncate(OVERLONG_SHOWN);
+        let before = self.dropped.unwrap_or(0);
+        self.dropped = Some(before + (total - self.partial.len() as u64));
+    }
+
+    fn end_line(&mut self, tail: &[u8], emit: &mut impl FnMut(SseEvent)) {
+        let first = std::mem::take(&mut self.at_start);
+        if self.partial.is_empty() && self.dropped.is_none() && tail.len() <= self.max_line {
+            self.line(without_bom(tail, first), emit);
+            return;
+        }
+        self.keep(tail);
+        let mut whole = std::mem::take(&mut self.partial);
+        match self.dropped.take() {
+            None => self.line(without_bom(&whole, first), emit),
+            Some(dropped) => {
+                self.pending.spoiled = true;
+                emit(SseEvent::OverlongLine {
+                    start: String::from_utf8_lossy(&whole).into_owned(),
+                    length: dropped + whole.len() as u64,
+                });
+            }
+        }
+        if whole.capacity() <= KEPT_CAPACITY {
+            whole.clear();
+            self.partial = whole;
+        }
+    }
+
+    fn line(&mut self, line: &[u8], emit: &mut impl FnMut(SseEvent)) {
+        if line.is_empty() {
+            self.dispatch(emit);
+            return;
+        }
+        let (name, value) = match line.iter().position(|b| *b == b':') {
+            Some(0) => return,
+            Some(colon) => (&line[..colon], &line[colon + 1..]),
+            None => (line, &[][..]),
+        };
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match name {
+            b"data" => self.pending.add_data(value),
+            b"event" => self.pending.event = String::from_utf8_lossy(value).into_owned(),
+            b"id" if !value.contains(&0) => {
+                self.pending.id = Some(String::from_utf8_lossy(value).into_owned());
+            }
+            b"retry" => emit_retry(value, emit),
+            // The format tells readers to ignore fields that it does not define.
+            _ => {}
+        }
+    }
+
+    fn dispatch(&mut self, emit: &mut impl FnMut(SseEvent)) {
+        let event = std::mem::take(&mut self.pending.event);
+        let data = std::mem::take(&mut self.pending.data);
+        let has_data = std::mem::take(&mut self.pending.has_data);
+        let spoiled = std::mem::take(&mut self.pending.spoiled);
+        if has_data && !spoiled {
+            let id = self.pending.id.clone();
+            emit(SseEvent::Message(SseMessage { event, data, id }));
+        }
+    }
+}
+
+impl Pending {
+    fn add_data(&mut self, value: &[u8]) {
+        if self.has_data {
+            self.data.push('\n');
+        }
+        self.has_data = true;
+        self.data.push_str(&String::from_utf8_lossy(value));
+    }
+}
+
+fn emit_retry(value: &[u8], emit: &mut impl FnMut(SseEvent)) {
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    if digits && let Ok(milliseconds) = text.parse() {
+        emit(SseEvent::Retry(Duration::from_millis(milliseconds)));
+    }
+}
+
+fn without_bom(line: &[u8], first: bool) -> &[u8] {
+    match line.strip_prefix(b"\xEF\xBB\xBF") {
+        Some(rest) if first => rest,
+        _ => line,
+    }
+}
+
+#[cfg(test)]
+mod tests;
