@@ -11,11 +11,24 @@
 //! `on_input_required` says. A tool that was not advertised gets a failure result, an unknown
 //! request a JSON-RPC error; the session goes on after both.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
+
+use serde_json::Value;
+
 mod answer;
+mod asked;
 mod event;
 mod item;
+mod limits;
+mod notified;
 mod options;
+mod questions;
+mod replay;
+mod replies;
+mod turns;
 mod usage;
+mod wire;
 
 pub use answer::{Answer, AnswerError};
 pub use event::{
@@ -24,9 +37,16 @@ pub use event::{
 };
 pub use item::{Item, ItemKind, ItemPhase};
 pub use options::{OnInputRequired, Options, Resume, SandboxMode, ToolSpec};
+pub use replay::{Direction, Replayed};
 pub use usage::Usage;
 
+use crate::jsonrpc::{self, Message};
 use crate::lines::Line;
+use asked::Asked;
+use limits::Limits;
+use turns::Turn;
+use usage::Meter;
+use wire::Call;
 
 /// Names a timer. At most one runs per name; setting it again replaces it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,27 +81,6 @@ pub enum Output {
     },
 }
 
-/// Which way a journaled line went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Written to the agent's stdin.
-    ToAgent,
-    /// Read from the agent's stdout.
-    FromAgent,
-}
-
-/// What [`Client::replay`] found.
-#[derive(Debug)]
-pub struct Replayed {
-    /// The client as it was when the journal ended.
-    pub client: Client,
-    /// Every event of the past, in order: fold them into counters, do not act on them.
-    pub events: Vec<Event>,
-    /// What is to be done now: lines that were decided on but never written, tool calls and
-    /// questions that still wait (as events), and the timers that run.
-    pub outputs: Vec<Output>,
-}
-
 /// Why a call was refused. Nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -99,75 +98,201 @@ pub enum Refused {
     Over,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Open,
+    Over,
+}
+
+/// What the agent said about the thread.
+#[derive(Clone, Debug, PartialEq)]
+struct Thread {
+    id: String,
+    model: Option<String>,
+}
+
 /// One agent session, seen from the host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Client {
     options: Options,
+    phase: Phase,
+    /// The agent's `userAgent`.
+    agent: Option<String>,
+    thread: Option<Thread>,
+    /// Requests of ours without an answer.
+    sent: BTreeSet<u64>,
+    /// Turns asked for so far.
+    turns: u32,
+    turn: Option<Turn>,
+    /// Ids of turns that are over: what still comes of them is not of the running one.
+    ended: VecDeque<String>,
+    /// The newest turn that the agent took up.
+    last_turn_id: Option<String>,
+    /// Requests of the agent without an answer, in the order in which they came.
+    asked: Vec<Asked>,
+    /// Paths of file changes by item, for the question that may follow.
+    changes: BTreeMap<String, Vec<String>>,
+    /// The turn whose silence timer runs.
+    silence: Option<u32>,
+    meter: Meter,
+    /// Set while the total of a resumed thread is not known yet.
+    base_unknown: bool,
+    limits: Limits,
 }
 
 impl Client {
     /// A client that has not said anything yet.
     pub fn new(options: Options) -> Self {
-        Self { options }
+        let resume = options.resume.as_ref();
+        let base = resume.and_then(|resume| Some((resume.thread_id.as_str(), resume.usage?)));
+        Self {
+            phase: Phase::Starting,
+            agent: None,
+            thread: None,
+            sent: BTreeSet::new(),
+            turns: 0,
+            turn: None,
+            ended: VecDeque::new(),
+            last_turn_id: None,
+            asked: Vec::new(),
+            changes: BTreeMap::new(),
+            silence: None,
+            meter: base.map(|(thread, usage)| Meter::with_base(thread, usage)).unwrap_or_default(),
+            base_unknown: resume.is_some_and(|resume| resume.usage.is_none()),
+            limits: Limits::default(),
+            options,
+        }
     }
 
     /// Opens the conversation. Call once, before anything else.
     pub fn start(&mut self) -> Vec<Output> {
-        Vec::new()
+        let mut out = Vec::new();
+        if Path::new(&self.options.cwd).is_absolute() {
+            let params = wire::initialize(&self.options);
+            self.call(Call::Initialize, &params, &mut out);
+        } else {
+            let message = format!("workspace path {:?} is not absolute", self.options.cwd);
+            self.startup_failed(ErrorCategory::InvalidWorkspaceCwd, message, &mut out);
+        }
+        out
     }
 
     /// Takes one line of the agent's stdout.
     pub fn received(&mut self, line: &Line) -> Vec<Output> {
-        let _ = line;
-        Vec::new()
+        let mut out = Vec::new();
+        match line {
+            Line::Data(bytes) if bytes.is_empty() => {}
+            Line::Data(bytes) => self.message(Message::parse(bytes), &mut out),
+            Line::TooLong { len, head } => {
+                let reason = "line over the cap".to_owned();
+                out.push(malformed(reason, *len, head));
+            }
+        }
+        self.watch_silence(true, &mut out);
+        out
     }
 
-    /// Starts a turn. Its end is told by one [`Event::TurnEnded`].
-    pub fn turn(&mut self, prompt: &str) -> Result<Vec<Output>, Refused> {
-        let _ = prompt;
-        Err(Refused::NotReady)
-    }
-
-    /// Adds input to the running turn.
-    pub fn steer(&mut self, text: &str) -> Result<Vec<Output>, Refused> {
-        let _ = text;
-        Err(Refused::NoTurn)
-    }
-
-    /// Answers a tool call, a question or an approval.
-    pub fn answer(&mut self, key: &RequestKey, answer: Answer) -> Result<Vec<Output>, AnswerError> {
-        let _ = answer;
-        Err(AnswerError::Unknown(key.clone()))
-    }
-
-    /// Asks the agent to stop the running turn; nothing when none runs. The turn ends by
-    /// [`Event::TurnEnded`] as usual.
-    pub fn interrupt(&mut self) -> Vec<Output> {
-        Vec::new()
+    fn message(&mut self, message: Message, out: &mut Vec<Output>) {
+        match message {
+            Message::Request { id, method, params } => {
+                self.request(id, method, params.value(), out);
+            }
+            Message::Notification { method, params } => self.notified(method, &params, out),
+            Message::Response { id, result } => self.reply(&id, Ok(result.value()), out),
+            Message::ErrorResponse { id: Some(id), error } => self.reply(&id, Err(error), out),
+            Message::ErrorResponse { id: None, error } => {
+                out.push(Output::Event(Event::OtherMessage { raw: error.to_string() }));
+            }
+            Message::Unknown(raw) => {
+                let raw = String::from_utf8_lossy(&raw).into_owned();
+                out.push(Output::Event(Event::OtherMessage { raw }));
+            }
+            Message::Malformed { raw, reason } => {
+                out.push(malformed(reason, raw.len() as u64, &raw));
+            }
+        }
     }
 
     /// A timer ran out. One that is no longer due is ignored.
     pub fn timer(&mut self, id: &TimerId) -> Vec<Output> {
-        let _ = id;
-        Vec::new()
+        let mut out = Vec::new();
+        match id {
+            TimerId::Response(id) => self.unanswered(*id, &mut out),
+            TimerId::Silence(turn) if self.silence == Some(*turn) => {
+                let limit = self.options.turn_timeout_ms;
+                let message = format!("the agent said nothing for {limit} ms");
+                self.turn_broken(ErrorCategory::TurnTimeout, message, &mut out);
+            }
+            TimerId::Silence(_) => {}
+            TimerId::Tool(key) => self.tool_timed_out(key, &mut out),
+        }
+        self.watch_silence(false, &mut out);
+        out
     }
 
     /// The agent's process ended, and all its lines were taken.
     pub fn exited(&mut self, exit: Exit) -> Vec<Output> {
-        let _ = exit;
-        Vec::new()
+        let mut out = Vec::new();
+        let message = format!("the agent ended with {exit}");
+        if self.phase == Phase::Starting {
+            let category = match exit.code {
+                // What a shell says of a command that it does not find.
+                Some(127) => ErrorCategory::CodexNotFound,
+                _ => ErrorCategory::PortExit,
+            };
+            self.startup_failed(category, message, &mut out);
+        } else if self.turn.is_some() {
+            self.turn_broken(ErrorCategory::PortExit, message, &mut out);
+        }
+        self.close(&mut out);
+        out.push(Output::Event(Event::Exited(exit)));
+        out
     }
 
-    /// Rebuilds a client from the journal of its session. An empty journal gives what
-    /// [`Client::new`] and [`Client::start`] give.
-    pub fn replay<'a>(
-        options: Options,
-        journal: impl IntoIterator<Item = (Direction, &'a Line)>,
-    ) -> Replayed {
-        let _ = journal.into_iter().count();
-        let mut client = Client::new(options);
-        let outputs = client.start();
-        Replayed { client, events: Vec::new(), outputs }
+    /// Sends a request and waits for its answer.
+    fn call(&mut self, call: Call, params: &Value, out: &mut Vec<Output>) {
+        let method = call.method(&self.options);
+        out.push(Output::Send(jsonrpc::request_line(&call.id().into(), method, params)));
+        self.note_call(call, out);
+    }
+
+    /// What a request of ours changes here, when it is sent and when it is replayed.
+    fn note_call(&mut self, call: Call, out: &mut Vec<Output>) {
+        self.sent.insert(call.id());
+        let after_ms = self.options.read_timeout_ms;
+        out.push(Output::SetTimer { id: TimerId::Response(call.id()), after_ms });
+        self.note_turn_call(call, out);
+    }
+
+    fn startup_failed(&mut self, category: ErrorCategory, message: String, out: &mut Vec<Output>) {
+        out.push(Output::Event(Event::StartupFailed { category, message }));
+        self.close(out);
+    }
+
+    /// Ends the session: nothing waits any more, and nothing will be started.
+    fn close(&mut self, out: &mut Vec<Output>) {
+        self.phase = Phase::Over;
+        for id in std::mem::take(&mut self.sent) {
+            out.push(Output::ClearTimer { id: TimerId::Response(id) });
+        }
+        self.drop_asked(out);
+        self.watch_silence(false, out);
+    }
+
+    /// Sets or clears the silence timer. It runs during a turn, except while the agent waits for
+    /// us, and starts anew with each line of the agent (Symphony §10.6).
+    fn watch_silence(&mut self, heard: bool, out: &mut Vec<Output>) {
+        let waits = self.asked.is_empty() && self.options.turn_timeout_ms > 0;
+        let wanted = self.turn.as_ref().filter(|_| waits).map(|turn| turn.number);
+        if let Some(old) = self.silence.filter(|old| wanted != Some(*old)) {
+            out.push(Output::ClearTimer { id: TimerId::Silence(old) });
+        }
+        if let Some(turn) = wanted.filter(|turn| heard || self.silence != Some(*turn)) {
+            let after_ms = self.options.turn_timeout_ms;
+            out.push(Output::SetTimer { id: TimerId::Silence(turn), after_ms });
+        }
+        self.silence = wanted;
     }
 
     /// The options that the client was made with.
@@ -177,46 +302,60 @@ impl Client {
 
     /// The thread, once the session has started.
     pub fn thread_id(&self) -> Option<&str> {
-        None
+        self.thread.as_ref().map(|thread| thread.id.as_str())
     }
 
     /// Number of the running turn, if one runs.
     pub fn running_turn(&self) -> Option<u32> {
-        None
+        self.turn.as_ref().map(|turn| turn.number)
     }
 
-    /// `"<thread_id>-<turn_id>"` of the newest turn that the agent took up.
+    /// `"<thread_id>-<turn_id>"` of the newest turn that the agent took up (Symphony §10.2).
     pub fn session_id(&self) -> Option<String> {
-        None
+        Some(format!("{}-{}", self.thread_id()?, self.last_turn_id.as_ref()?))
     }
 
     /// How many turns were asked for so far.
     pub fn turns(&self) -> u32 {
-        0
+        self.turns
     }
 
     /// True while a turn runs or may be started.
     pub fn is_open(&self) -> bool {
-        false
+        self.phase == Phase::Open
     }
 
-    /// Tokens that this session added so far.
+    /// True once no turn runs and none can be started.
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// Tokens that this session added so far, over all its threads.
     pub fn usage(&self) -> Usage {
-        Usage::default()
+        self.meter.sum()
     }
 
     /// The latest rate limits, merged; `None` before the first report.
-    pub fn rate_limits(&self) -> Option<&serde_json::Value> {
-        None
+    pub fn rate_limits(&self) -> Option<&Value> {
+        self.limits.latest()
     }
 
     /// The model, as the agent last reported it.
     pub fn model(&self) -> Option<&str> {
-        None
+        self.thread.as_ref()?.model.as_deref()
     }
 
     /// Questions and approvals that wait for a person, oldest first.
     pub fn waiting(&self) -> impl Iterator<Item = &InputRequired> {
-        std::iter::empty()
+        self.asked.iter().filter_map(Asked::input)
     }
 }
+
+fn malformed(reason: String, len: u64, bytes: &[u8]) -> Output {
+    let head = &bytes[..bytes.len().min(crate::lines::HEAD_LEN)];
+    let head = String::from_utf8_lossy(head).into_owned();
+    Output::Event(Event::Malformed { reason, len, head })
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ use super::item::{Item, ItemPhase};
 use super::usage::Usage;
 use crate::jsonrpc::Id;
 
+mod summary;
+
 /// Names one request of the agent while it is unanswered. Prints as the JSON of its id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

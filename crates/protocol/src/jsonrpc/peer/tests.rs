@@ -1,3 +1,4 @@
+use canon_runtime::task::{TaskSpec, spawn};
 use serde_json::json;
 
 use super::*;
@@ -10,7 +11,7 @@ fn pair() -> ((Peer, Incoming), (Peer, Incoming)) {
     for stream in [left, right] {
         let (input, output) = tokio::io::split(stream);
         let (peer, incoming, run) = connect(input, output, 1000);
-        tokio::spawn(run);
+        spawn(TaskSpec::new("peer"), run);
         sides.push((peer, incoming));
     }
     let right = sides.pop().unwrap();
@@ -68,7 +69,7 @@ async fn a_closed_stream_fails_requests_and_ends_the_stream() {
     let (left, right) = tokio::io::duplex(64);
     let (input, output) = tokio::io::split(left);
     let (peer, mut incoming, run) = connect(input, output, 1000);
-    tokio::spawn(run);
+    spawn(TaskSpec::new("peer"), run);
     drop(right);
     assert_eq!(incoming.next().await, None);
     assert!(matches!(peer.request("x", &Value::Null, LIMIT).await, Err(PeerError::Closed)));
