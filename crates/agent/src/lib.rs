@@ -1,1 +1,37 @@
 //! The coding agent loop: a pure session machine, its driver, tools, profiles and prompts.
+//!
+//! A host makes a [`Session`] from a model client, a [`Profile`] and an execution environment,
+//! submits inputs, and reads [`SessionEvent`]s:
+//!
+//! ```no_run
+//! # async fn example(client: canon_llm::Client, env: std::sync::Arc<dyn canon_exec::ExecutionEnvironment>)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! use canon_agent::{Profile, Session, SessionOptions};
+//!
+//! let profile = Profile::for_model("openai", "gpt-5.2")?;
+//! let mut session = Session::new(SessionOptions::new(client, profile, env))?;
+//! let outcome = session.run_to_idle("make the tests pass", |event| eprintln!("{event:?}")).await?;
+//! # Ok(()) }
+//! ```
+
+pub mod config;
+pub mod events;
+pub mod pricing;
+pub mod profiles;
+pub mod prompt;
+pub mod session;
+pub mod tools;
+pub mod truncate;
+
+pub use config::{Budget, SessionConfig};
+pub use events::{EventData, Limit, Outcome, SessionEvent, SessionState, Status, WarningCode};
+pub use pricing::{CataloguePricing, FlatPrice, Price, Pricing};
+pub use profiles::{Capabilities, Profile, ProfileError};
+pub use session::{
+    AssistantTurn, EventReceiver, Session, SessionClosed, SessionError, SessionHandle,
+    SessionOptions, ToolResultEntry, Turn,
+};
+pub use tools::{
+    Access, CommandTimeouts, Tool, ToolContext, ToolError, ToolImage, ToolOutput, ToolRegistry,
+};
+pub use truncate::OutputLimits;

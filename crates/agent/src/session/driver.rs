@@ -1,0 +1,367 @@
+//! The driver: one task that owns the machine, carries its effects out, and feeds back what comes
+//! of them. The only place in this crate that waits.
+
+mod model_call;
+mod outbox;
+mod tool_round;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use canon_exec::ExecutionEnvironment;
+use canon_llm::{ErrorKind, LlmError, Request, ToolCall, ToolChoice, ToolDefinition};
+use canon_runtime::clock::now_ms;
+use canon_runtime::task::{TaskSpec, spawn};
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::effect::Effect;
+use super::event::{Event, ModelNews, ToolNews};
+use super::handle::{EventReceiver, SessionHandle};
+use super::options::{SessionError, SessionOptions};
+use super::state::{Machine, MachineOptions, ModelSettings};
+use super::turn::{Turn, messages};
+use crate::config::SessionConfig;
+use crate::events::SessionState;
+use crate::profiles::{Profile, context_window};
+use crate::prompt::{PromptContext, gather, system_prompt};
+use crate::tools::{CommandTimeouts, Registered, ToolOutput, ToolRegistry};
+use model_call::ModelCall;
+use outbox::Outbox;
+use tool_round::{ToolRound, Workshop};
+
+/// Events of models and tools that may wait for the driver.
+const INBOX: usize = 256;
+
+/// What handles send.
+pub(super) enum Command {
+    Event(Event),
+    AddTool(Arc<Registered>),
+    History(oneshot::Sender<Vec<Turn>>),
+}
+
+/// Starts the session's task.
+pub(super) fn start(
+    options: SessionOptions,
+) -> Result<(SessionHandle, EventReceiver), SessionError> {
+    let SessionOptions { client, profile, env, config, extra_tools, pricing, history, .. } =
+        options;
+    let registry = ToolRegistry::new(profile.tools.iter().cloned().chain(extra_tools))?;
+    let id: Arc<str> =
+        options.session_id.unwrap_or_else(|| canon_runtime::id::new("session")).into();
+    let (provider, model) = (profile.provider.clone(), profile.model.clone());
+    let price = pricing.price(&provider, &model);
+    let has_cost_budget = config.budget.max_cost_usd.is_some();
+    if has_cost_budget && price.is_none() {
+        return Err(SessionError::NoPrice { provider, model });
+    }
+    let settings = ModelSettings {
+        context_window: profile.context_window.or_else(|| context_window(&provider, &model)),
+        provider,
+        model,
+        price,
+    };
+    let (commands, command_queue) = mpsc::unbounded_channel();
+    let (inbox_sender, inbox) = mpsc::channel(INBOX);
+    let (outbox, events) = Outbox::new();
+    let (state_sender, state) = watch::channel(SessionState::Idle);
+    let driver = Driver {
+        timeouts: timeouts(&profile, &config),
+        machine: Machine::new(MachineOptions {
+            session_id: id.to_string(),
+            config,
+            model: settings,
+            history,
+            seed: seed(&id),
+        }),
+        client,
+        profile: Arc::new(profile),
+        env,
+        registry,
+        user_instructions: options.user_instructions,
+        prompt: Prompt::Unknown,
+        commands: Some(command_queue),
+        inbox,
+        inbox_sender,
+        outbox,
+        state: state_sender,
+        model_call: None,
+        round: None,
+        timers: Vec::new(),
+        running: FuturesUnordered::new(),
+        stopped: false,
+    };
+    drop(spawn(TaskSpec::new("agent session").signalled(), driver.run()));
+    Ok((SessionHandle { id, commands, state, pricing, has_cost_budget }, EventReceiver(events)))
+}
+
+fn timeouts(profile: &Profile, config: &SessionConfig) -> CommandTimeouts {
+    CommandTimeouts {
+        default_ms: profile.command_timeout_ms.unwrap_or(config.default_command_timeout_ms),
+        max_ms: config.max_command_timeout_ms,
+    }
+}
+
+/// Ids are unique, so their hashes spread the waits of sessions that failed together.
+fn seed(id: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The system prompt, which is made once, while the host may already submit.
+enum Prompt {
+    Unknown,
+    Known(String),
+}
+
+/// What a spawned task ends with: an event in place of the one that it owed, if it panicked.
+type Ending = BoxFuture<'static, Option<Event>>;
+
+struct Driver {
+    machine: Machine,
+    client: canon_llm::Client,
+    profile: Arc<Profile>,
+    env: Arc<dyn ExecutionEnvironment>,
+    registry: ToolRegistry,
+    user_instructions: Option<String>,
+    timeouts: CommandTimeouts,
+    prompt: Prompt,
+    /// `None` when all handles are gone.
+    commands: Option<mpsc::UnboundedReceiver<Command>>,
+    inbox: mpsc::Receiver<Event>,
+    inbox_sender: mpsc::Sender<Event>,
+    outbox: Outbox,
+    state: watch::Sender<SessionState>,
+    model_call: Option<ModelCall>,
+    round: Option<ToolRound>,
+    timers: Vec<(Instant, u64)>,
+    running: FuturesUnordered<Ending>,
+    stopped: bool,
+}
+
+impl Driver {
+    async fn run(mut self) {
+        let mut context = self.gather_context();
+        let working_directory = self.env.working_directory().display().to_string();
+        self.apply(Event::Start { working_directory });
+        while !self.stopped {
+            let ready = !self.outbox.is_full();
+            let timer = self.timers.iter().map(|(at, _)| *at).min();
+            tokio::select! {
+                // Commands first: an abort must not wait behind a flood of output.
+                biased;
+                command = next_command(&mut self.commands) => self.on_command(command),
+                () = self.outbox.deliver(), if !self.outbox.is_empty() => {}
+                found = &mut context, if matches!(self.prompt, Prompt::Unknown) => {
+                    self.on_context(found.unwrap_or_default());
+                }
+                () = ring(timer) => self.on_timers(),
+                Some(event) = self.inbox.recv(), if ready => self.apply(event),
+                Some(ending) = self.running.next(), if ready && !self.running.is_empty() => {
+                    if let Some(event) = ending {
+                        self.apply(event);
+                    }
+                }
+            }
+        }
+        self.wind_down().await;
+    }
+
+    /// After the end: the last events are delivered, and the conversation can still be asked for.
+    async fn wind_down(mut self) {
+        self.model_call = None;
+        self.round = None;
+        while self.commands.is_some() || !self.outbox.is_empty() {
+            tokio::select! {
+                command = next_command(&mut self.commands), if self.commands.is_some() => {
+                    match command {
+                        Some(Command::History(reply)) => self.send_history(reply),
+                        Some(_) => {}
+                        None => self.commands = None,
+                    }
+                }
+                () = self.outbox.deliver(), if !self.outbox.is_empty() => {}
+            }
+        }
+    }
+
+    fn gather_context(&self) -> JoinHandle<PromptContext> {
+        let (env, profile) = (Arc::clone(&self.env), Arc::clone(&self.profile));
+        spawn(TaskSpec::new("agent context"), async move {
+            gather(env.as_ref(), &profile.document_names, now_ms()).await
+        })
+    }
+
+    fn on_context(&mut self, context: PromptContext) {
+        let tools = self.registry.definitions();
+        let prompt =
+            system_prompt(&self.profile, &context, &tools, self.user_instructions.as_deref());
+        self.prompt = Prompt::Known(prompt);
+        self.measure_prefix(&tools);
+        if let Some(call) = &self.model_call
+            && !call.is_running()
+        {
+            let id = call.id();
+            self.call_model(id);
+        }
+    }
+
+    fn measure_prefix(&mut self, tools: &[ToolDefinition]) {
+        let Prompt::Known(prompt) = &self.prompt else { return };
+        let of_tools: usize = tools
+            .iter()
+            .map(|tool| {
+                tool.name.len() + tool.description.len() + tool.parameters.to_string().len()
+            })
+            .sum();
+        let chars = prompt.len() + of_tools;
+        self.apply(Event::PrefixMeasured { chars });
+    }
+
+    fn on_command(&mut self, command: Option<Command>) {
+        match command {
+            Some(Command::Event(event)) => self.apply(event),
+            Some(Command::AddTool(tool)) => {
+                self.registry.insert(tool);
+                let tools = self.registry.definitions();
+                self.measure_prefix(&tools);
+            }
+            Some(Command::History(reply)) => self.send_history(reply),
+            // Nobody is left who could want anything: nothing may go on unobserved.
+            None => {
+                self.commands = None;
+                self.apply(Event::Abort);
+            }
+        }
+    }
+
+    fn send_history(&self, reply: oneshot::Sender<Vec<Turn>>) {
+        // An asker that gave up needs no answer.
+        let _ = reply.send(self.machine.history().to_vec());
+    }
+
+    fn on_timers(&mut self) {
+        let now = Instant::now();
+        let (due, waiting) = self.timers.iter().partition(|(at, _)| *at <= now);
+        self.timers = waiting;
+        let due: Vec<(Instant, u64)> = due;
+        for (_, timer) in due {
+            self.apply(Event::Timer { timer });
+        }
+    }
+
+    fn apply(&mut self, event: Event) {
+        let effects = self.machine.apply(event, now_ms());
+        self.state.send_if_modified(|state| {
+            let changed = *state != self.machine.state();
+            *state = self.machine.state();
+            changed
+        });
+        for effect in effects {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Emit(event) => self.outbox.push(event),
+            Effect::CallModel { call } => self.call_model(call),
+            Effect::CancelModel { .. } => self.model_call = None,
+            Effect::RunTools { round, calls } => self.run_tools(round, &calls),
+            Effect::CancelTools { .. } => {
+                if let Some(round) = &self.round {
+                    round.cancel();
+                }
+            }
+            Effect::DropTools { .. } => self.round = None,
+            Effect::SetTimer { timer, after } => self.timers.push((in_a(after), timer)),
+            Effect::Stop => self.stopped = true,
+        }
+    }
+
+    fn call_model(&mut self, id: u64) {
+        let Prompt::Known(prompt) = &self.prompt else {
+            self.model_call = Some(ModelCall::waiting(id));
+            return;
+        };
+        let request = self.request(prompt);
+        let silence = Duration::from_millis(self.machine.config().model_silence_timeout_ms.max(1));
+        let (call, handle) =
+            ModelCall::start(id, self.client.clone(), request, silence, self.inbox_sender.clone());
+        self.model_call = Some(call);
+        self.running.push(Box::pin(async move {
+            let panicked = handle.await.is_err_and(|error| error.is_panic());
+            panicked.then(|| {
+                let message = "the model client panicked; see the log";
+                let error = LlmError::new(ErrorKind::Stream, message).with_retryable(false);
+                Event::Model { call: id, news: ModelNews::Failed(error) }
+            })
+        }));
+    }
+
+    fn request(&self, prompt: &str) -> Request {
+        let model = self.machine.model();
+        let tools = self.registry.definitions();
+        let mut all = vec![canon_llm::Message::system(prompt)];
+        all.extend(messages(self.machine.history()));
+        Request {
+            provider: Some(model.provider.clone()),
+            tool_choice: (!tools.is_empty()).then_some(ToolChoice::Auto),
+            tools,
+            reasoning_effort: self.machine.config().reasoning_effort.clone(),
+            provider_options: self.profile.provider_options.clone(),
+            max_tokens: self.machine.reply_token_cap(),
+            ..Request::new(model.model.clone(), all)
+        }
+    }
+
+    fn run_tools(&mut self, id: u64, calls: &[ToolCall]) {
+        let workshop = Workshop {
+            env: Arc::clone(&self.env),
+            timeouts: self.timeouts,
+            parallel: self.profile.capabilities.parallel_tool_calls,
+            inbox: self.inbox_sender.clone(),
+        };
+        let (round, handles) = ToolRound::start(id, calls, &self.registry, &workshop);
+        self.round = Some(round);
+        for (index, (handle, call)) in handles.into_iter().zip(calls).enumerate() {
+            let name = call.name.clone();
+            self.running.push(Box::pin(async move {
+                let panicked = handle.await.is_err_and(|error| error.is_panic());
+                panicked.then(|| {
+                    let text = format!("Tool error ({name}): the tool panicked");
+                    let news = ToolNews::Finished(ToolOutput::error(text));
+                    Event::Tool { round: id, index, news }
+                })
+            }));
+        }
+    }
+}
+
+/// The next command; `None` once, when all handles are gone, and never again.
+async fn next_command(commands: &mut Option<mpsc::UnboundedReceiver<Command>>) -> Option<Command> {
+    match commands {
+        Some(commands) => commands.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ring(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// `after` from now; a wait that no clock can hold becomes one of a century.
+fn in_a(after: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(after).unwrap_or(now + CENTURY)
+}

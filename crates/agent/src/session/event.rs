@@ -1,0 +1,88 @@
+//! What the session machine is told.
+
+use canon_llm::{LlmError, Response};
+
+use super::state::ModelSettings;
+use crate::tools::ToolOutput;
+
+/// One input of the machine. Those that answer an effect carry its id: late ones are ignored.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    /// The session begins.
+    Start {
+        /// For [`crate::EventData::SessionStart`].
+        working_directory: String,
+    },
+    /// The host gives an input; behind others when something is being worked on.
+    Submit {
+        /// Its text.
+        text: String,
+    },
+    /// The host redirects the work.
+    Steer {
+        /// The message.
+        text: String,
+    },
+    /// The host wants the current input given up, and goes on with the session.
+    Interrupt,
+    /// The host wants everything to end now.
+    Abort,
+    /// The host has nothing more to submit.
+    Close,
+    /// From the next model call on.
+    SetReasoningEffort(Option<String>),
+    /// From the next model call on.
+    SetModel(ModelSettings),
+    /// About how many characters stand before the history: the prompt and the tools' schemas.
+    PrefixMeasured {
+        /// Characters.
+        chars: usize,
+    },
+    /// Something came of a model call.
+    Model {
+        /// The call.
+        call: u64,
+        /// What.
+        news: ModelNews,
+    },
+    /// Something came of a tool call.
+    Tool {
+        /// The round.
+        round: u64,
+        /// The place of the call in its reply.
+        index: usize,
+        /// What.
+        news: ToolNews,
+    },
+    /// A timer rang.
+    Timer {
+        /// Which.
+        timer: u64,
+    },
+}
+
+/// What can come of a model call.
+#[derive(Debug, Clone)]
+pub(crate) enum ModelNews {
+    /// More text.
+    Text(String),
+    /// More readable reasoning.
+    Reasoning(String),
+    /// Some other part of a reply; the host is not told, but the reply has begun.
+    Other,
+    /// The whole reply.
+    Replied(Box<Response>),
+    /// No reply.
+    Failed(LlmError),
+}
+
+/// What can come of a tool call.
+#[derive(Debug, Clone)]
+pub(crate) enum ToolNews {
+    /// It begins to run.
+    Started,
+    /// It wrote something.
+    Output(String),
+    /// It is done.
+    Finished(ToolOutput),
+}

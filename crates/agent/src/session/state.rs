@@ -1,0 +1,345 @@
+//! The session machine: `apply(event, now) → effects`, with no IO, no clock and no randomness
+//! (loop spec §2.3–§2.8).
+
+mod context;
+mod limits;
+mod model;
+mod tools;
+
+use std::collections::VecDeque;
+
+use canon_llm::Usage;
+
+use super::effect::Effect;
+use super::event::Event;
+use super::loops::LoopDetector;
+use super::turn::{Turn, repaired};
+use crate::config::SessionConfig;
+use crate::events::{EventData, Limit, Outcome, SessionEvent, SessionState, Status, WarningCode};
+use crate::pricing::Price;
+use model::Attempt;
+use tools::Round;
+
+/// Which model answers, and what is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ModelSettings {
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    /// Tokens that it can hold.
+    pub(crate) context_window: Option<u64>,
+    pub(crate) price: Option<Price>,
+}
+
+/// What a machine begins with.
+pub(crate) struct MachineOptions {
+    pub(crate) session_id: String,
+    pub(crate) config: SessionConfig,
+    pub(crate) model: ModelSettings,
+    /// A history to go on with; empty for a new conversation.
+    pub(crate) history: Vec<Turn>,
+    /// Spreads the waits between retries.
+    pub(crate) seed: u64,
+}
+
+/// The state of one session.
+pub(crate) struct Machine {
+    session_id: String,
+    config: SessionConfig,
+    model: ModelSettings,
+    state: SessionState,
+    phase: Phase,
+    history: Vec<Turn>,
+    /// About how many characters a model reads: of the history, and before it.
+    history_chars: usize,
+    prefix_chars: usize,
+    steering: VecDeque<String>,
+    inputs: VecDeque<String>,
+    loops: LoopDetector,
+    usage: Usage,
+    cost_usd: f64,
+    turns: u32,
+    tool_calls: u32,
+    /// Rounds of tool calls for the current input.
+    rounds: u32,
+    /// Tokens of the last call, input and output, and the history's characters at that time.
+    last_call: Option<(u64, usize)>,
+    /// The last text of the current input.
+    last_text: String,
+    context_warned: bool,
+    close_when_idle: bool,
+    next_id: u64,
+    random: u64,
+    fx: Vec<Effect>,
+    now: u64,
+}
+
+/// What is under way. `SessionState` is what the host sees of it.
+enum Phase {
+    /// Nothing.
+    Quiet,
+    /// A model call.
+    Calling(Call),
+    /// A wait before the next try of a model call.
+    BackingOff { timer: u64, attempt: Attempt },
+    /// The tool calls of one reply.
+    Running(Round),
+    /// The tool calls of one reply, cancelled; their ends are awaited.
+    Stopping { round: Round, timer: u64, then_close: bool },
+}
+
+struct Call {
+    id: u64,
+    attempt: Attempt,
+    /// Some part of the reply came.
+    begun: bool,
+    /// The host was told that text begins.
+    text_begun: bool,
+}
+
+impl Machine {
+    pub(crate) fn new(options: MachineOptions) -> Self {
+        let history = repaired(options.history);
+        Self {
+            loops: LoopDetector::new(options.config.loop_detection_window),
+            history_chars: history.iter().map(Turn::chars).sum(),
+            session_id: options.session_id,
+            config: options.config,
+            model: options.model,
+            state: SessionState::Idle,
+            phase: Phase::Quiet,
+            history,
+            prefix_chars: 0,
+            steering: VecDeque::new(),
+            inputs: VecDeque::new(),
+            usage: Usage::default(),
+            cost_usd: 0.0,
+            turns: 0,
+            tool_calls: 0,
+            rounds: 0,
+            last_call: None,
+            last_text: String::new(),
+            context_warned: false,
+            close_when_idle: false,
+            next_id: 0,
+            random: options.seed,
+            fx: Vec::new(),
+            now: 0,
+        }
+    }
+
+    pub(crate) fn state(&self) -> SessionState {
+        self.state
+    }
+
+    pub(crate) fn config(&self) -> &SessionConfig {
+        &self.config
+    }
+
+    pub(crate) fn model(&self) -> &ModelSettings {
+        &self.model
+    }
+
+    pub(crate) fn history(&self) -> &[Turn] {
+        &self.history
+    }
+
+    /// Takes one event at `now`, in Unix milliseconds. After [`Effect::Stop`] nothing has effects.
+    pub(crate) fn apply(&mut self, event: Event, now: u64) -> Vec<Effect> {
+        self.now = now;
+        if self.state != SessionState::Closed {
+            self.dispatch(event);
+        }
+        std::mem::take(&mut self.fx)
+    }
+
+    fn dispatch(&mut self, event: Event) {
+        match event {
+            Event::Start { working_directory } => self.emit(EventData::SessionStart {
+                provider: self.model.provider.clone(),
+                model: self.model.model.clone(),
+                working_directory,
+            }),
+            Event::Submit { text } => {
+                self.inputs.push_back(text);
+                if self.state != SessionState::Processing {
+                    self.next_input();
+                }
+            }
+            Event::Steer { text } => self.steering.push_back(text),
+            Event::Interrupt => self.stop_work(false),
+            Event::Abort => self.stop_work(true),
+            Event::Close if self.state == SessionState::Processing => self.close_when_idle = true,
+            Event::Close => self.close(Status::Completed),
+            Event::SetReasoningEffort(effort) => self.config.reasoning_effort = effort,
+            Event::SetModel(model) => {
+                self.model = model;
+                self.context_warned = false;
+            }
+            Event::PrefixMeasured { chars } => self.prefix_chars = chars,
+            Event::Model { call, news } => self.on_model(call, news),
+            Event::Tool { round, index, news } => self.on_tool(round, index, news),
+            Event::Timer { timer } => self.on_timer(timer),
+        }
+    }
+
+    fn on_timer(&mut self, rang: u64) {
+        match &self.phase {
+            Phase::BackingOff { timer, attempt } if *timer == rang => {
+                let attempt = *attempt;
+                self.call_model(attempt);
+            }
+            Phase::Stopping { timer, .. } if *timer == rang => self.give_up_on_tools(),
+            _ => {}
+        }
+    }
+
+    /// Takes the next queued input, if there is one.
+    fn next_input(&mut self) -> bool {
+        let Some(content) = self.inputs.pop_front() else { return false };
+        self.state = SessionState::Processing;
+        self.rounds = 0;
+        self.last_text.clear();
+        let timestamp = self.now;
+        self.push_turn(Turn::User { content: content.clone(), timestamp });
+        self.emit(EventData::UserInput { content });
+        self.drain_steering();
+        self.next_round();
+        true
+    }
+
+    /// One more model call, or the end of the input when a limit is reached.
+    fn next_round(&mut self) {
+        match self.limit_reached() {
+            Some(limit) => self.end_input(Status::Limit { limit }),
+            None => self.call_model(Attempt::default()),
+        }
+    }
+
+    /// The current input is dealt with.
+    fn end_input(&mut self, status: Status) {
+        self.phase = Phase::Quiet;
+        // A limit on the whole session would stop the next input at once: it stays queued.
+        let goes_on = matches!(
+            status,
+            Status::Completed | Status::AwaitingInput | Status::Limit { limit: Limit::ToolRounds }
+        );
+        if goes_on && self.next_input() {
+            return;
+        }
+        self.state = match status {
+            Status::AwaitingInput => SessionState::AwaitingInput,
+            _ => SessionState::Idle,
+        };
+        let outcome = self.outcome(status.clone());
+        self.emit(EventData::ProcessingEnd { state: self.state, outcome });
+        // An interrupt gives up one input, not those behind it.
+        if status == Status::Aborted && self.next_input() {
+            return;
+        }
+        if self.close_when_idle {
+            self.close(status);
+        }
+    }
+
+    /// Stops what is under way; closes the session if `close`, else goes back to idle.
+    fn stop_work(&mut self, close: bool) {
+        match std::mem::replace(&mut self.phase, Phase::Quiet) {
+            Phase::Quiet if close => self.close(Status::Aborted),
+            Phase::Quiet => {}
+            Phase::Calling(call) => {
+                self.fx.push(Effect::CancelModel { call: call.id });
+                self.work_stopped(close);
+            }
+            Phase::BackingOff { .. } => self.work_stopped(close),
+            Phase::Running(round) => self.cancel_tools(round, close),
+            Phase::Stopping { round, timer, then_close } => {
+                self.phase = Phase::Stopping { round, timer, then_close: then_close || close };
+            }
+        }
+    }
+
+    /// Nothing is under way any more, because the host wanted it so.
+    fn work_stopped(&mut self, close: bool) {
+        if close {
+            self.close(Status::Aborted);
+        } else {
+            self.end_input(Status::Aborted);
+        }
+    }
+
+    fn fail(&mut self, code: String, message: String) {
+        self.emit(EventData::Error { code: code.clone(), message: message.clone() });
+        self.close(Status::Failed { code, message });
+    }
+
+    fn close(&mut self, status: Status) {
+        let undelivered = self.inputs.len() + self.steering.len();
+        if undelivered > 0 {
+            self.warn(
+                WarningCode::UndeliveredMessages,
+                format!(
+                    "{undelivered} queued messages were not delivered before the session closed"
+                ),
+            );
+        }
+        self.phase = Phase::Quiet;
+        self.state = SessionState::Closed;
+        let outcome = self.outcome(status);
+        self.emit(EventData::SessionEnd { state: self.state, outcome });
+        self.fx.push(Effect::Stop);
+    }
+
+    fn outcome(&self, status: Status) -> Outcome {
+        Outcome {
+            status,
+            text: self.last_text.clone(),
+            usage: self.usage.clone(),
+            cost_usd: self.model.price.map(|_| self.cost_usd),
+            turns: self.turns,
+            tool_calls: self.tool_calls,
+        }
+    }
+
+    /// Puts queued steering messages into the conversation.
+    fn drain_steering(&mut self) {
+        while let Some(content) = self.steering.pop_front() {
+            let timestamp = self.now;
+            self.push_turn(Turn::Steering { content: content.clone(), timestamp });
+            self.emit(EventData::SteeringInjected { content });
+        }
+    }
+
+    fn push_turn(&mut self, turn: Turn) {
+        self.history_chars += turn.chars();
+        self.history.push(turn);
+    }
+
+    fn emit(&mut self, data: EventData) {
+        let event = SessionEvent { timestamp: self.now, session_id: self.session_id.clone(), data };
+        self.fx.push(Effect::Emit(event));
+    }
+
+    fn warn(&mut self, code: WarningCode, message: String) {
+        self.emit(EventData::Warning { code, message });
+    }
+
+    fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// The next number in 0..1 of the sequence that the seed began (splitmix64).
+    fn random_unit(&mut self) -> f64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        (mixed >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

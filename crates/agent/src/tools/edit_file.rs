@@ -1,0 +1,120 @@
+//! `edit_file`: one text in a file for another (loop spec §3.3).
+
+mod matching;
+
+use async_trait::async_trait;
+use canon_exec::ExecutionEnvironment;
+use canon_llm::ToolDefinition;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Access, Tool, ToolContext, ToolOutput, args, define, resolve};
+use matching::{Edit, EditError};
+
+/// Replaces a text that occurs once, or every occurrence of it.
+///
+/// Where the text is not there exactly, whole lines are looked for: first ignoring white space at
+/// their ends, then also taking typographic and plain punctuation for the same and allowing all
+/// lines to be indented more, or less, by the same white space. The result says which step found it.
+#[derive(Debug, Clone, Copy)]
+pub struct EditFile;
+
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+#[derive(Deserialize)]
+struct Args {
+    file_path: String,
+    old_string: String,
+    new_string: String,
+    #[serde(default)]
+    replace_all: Option<bool>,
+}
+
+#[async_trait]
+impl Tool for EditFile {
+    fn definition(&self) -> ToolDefinition {
+        define(
+            "edit_file",
+            "Replace an exact text in a file. old_string must be what the file holds, without the \
+             line numbers of read_file, and must occur once: include lines around it to make it \
+             unique, or set replace_all.",
+            &[
+                (
+                    "file_path",
+                    json!({"type": "string", "minLength": 1, "description": "Path of the file, absolute or relative to the working directory"}),
+                    true,
+                ),
+                (
+                    "old_string",
+                    json!({"type": "string", "minLength": 1, "description": "The text to replace"}),
+                    true,
+                ),
+                (
+                    "new_string",
+                    json!({"type": "string", "description": "The text to put in its place"}),
+                    true,
+                ),
+                (
+                    "replace_all",
+                    json!({"type": "boolean", "description": "Replace every occurrence (default false)"}),
+                    false,
+                ),
+            ],
+        )
+    }
+
+    fn access(&self, arguments: &Map<String, Value>, env: &dyn ExecutionEnvironment) -> Access {
+        args::text(arguments, "file_path")
+            .map_or(Access::Anything, |path| Access::Writes(resolve(env, path)))
+    }
+
+    async fn run(&self, arguments: Map<String, Value>, context: ToolContext) -> ToolOutput {
+        let args: Args = match args::parse(arguments) {
+            Ok(args) => args,
+            Err(output) => return output,
+        };
+        let path = resolve(context.env.as_ref(), &args.file_path);
+        let text = match context.env.read_text(&path, MAX_BYTES).await {
+            Ok(text) => text,
+            Err(error) => return ToolOutput::error(error.to_string()),
+        };
+        let all = args.replace_all.unwrap_or(false);
+        let edit = match matching::replace(&text, &args.old_string, &args.new_string, all) {
+            Ok(edit) => edit,
+            Err(error) => return ToolOutput::error(explain(&args.file_path, &error)),
+        };
+        if let Err(error) = context.env.write_file(&path, edit.text.as_bytes()).await {
+            return ToolOutput::error(error.to_string());
+        }
+        ToolOutput::ok(confirm(&args.file_path, &edit))
+            .with_details(json!({"path": path.to_string_lossy(), "change": "update"}))
+    }
+}
+
+fn confirm(path: &str, edit: &Edit) -> String {
+    let plural = if edit.replacements == 1 { "" } else { "s" };
+    format!("Made {} replacement{plural} in {path}{}.", edit.replacements, edit.step.remark())
+}
+
+fn explain(path: &str, error: &EditError) -> String {
+    match error {
+        EditError::NotFound => format!(
+            "{path}: old_string was not found; read the file again and copy the text exactly, \
+             without line numbers"
+        ),
+        EditError::NotUnique(lines) => {
+            let places: Vec<String> = lines.iter().take(10).map(usize::to_string).collect();
+            format!(
+                "{path}: old_string occurs {} times (at lines {}{}); include more of the text \
+                 around it, or set replace_all",
+                lines.len(),
+                places.join(", "),
+                if lines.len() > 10 { ", …" } else { "" }
+            )
+        }
+        EditError::Unchanged => {
+            format!("{path}: old_string and new_string are the same, nothing to do")
+        }
+        EditError::Empty => format!("{path}: old_string is empty; use write_file for a new file"),
+    }
+}
