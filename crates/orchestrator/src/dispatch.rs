@@ -21,8 +21,12 @@ use std::collections::BTreeMap;
 mod config;
 mod effect;
 mod event;
+mod index;
+mod slots;
 mod snapshot;
 mod state;
+mod step;
+mod view;
 
 pub use config::{DispatchConfig, Standing};
 pub use effect::{Effect, RefreshPurpose, Rule, StopReason, TimerKey};
@@ -37,11 +41,14 @@ pub use snapshot::{
 pub use state::{AttemptRecord, IssueHistory, RetryKind, State, Totals};
 
 use crate::issue::Issue;
+use index::Index;
+use step::Step;
 
 /// The dispatch machine: one owner, no locks, no clock.
 #[derive(Debug, Clone, Default)]
 pub struct Machine {
     state: State,
+    index: Index,
 }
 
 impl Machine {
@@ -52,7 +59,8 @@ impl Machine {
 
     /// The machine as it was when `state` was taken.
     pub fn restore(state: State) -> Self {
-        Self { state }
+        let index = Index::of(&state);
+        Self { state, index }
     }
 
     /// What a snapshot in the ledger holds.
@@ -68,9 +76,8 @@ impl Machine {
     /// Applies one event at `now_ms` (Unix milliseconds, may jump) and says what to do. Never panics; what does not
     /// fit the state (late answers, unknown ids, repeated reports) changes nothing.
     pub fn apply(&mut self, event: Event, now_ms: u64) -> Vec<Effect> {
-        let _ = event;
         self.state.clock.advance(now_ms);
-        Vec::new()
+        Step::new(&mut self.state, &mut self.index).run(event)
     }
 
     /// Difference between a complete poll and [`Machine::candidates`], for [`Event::Polled`]. Take it immediately
@@ -98,14 +105,19 @@ impl Machine {
         Reread { changed, missing }
     }
 
+    /// Attempt id and issue of every live attempt: what to re-attach after a replay, before
+    /// [`Event::Restarted`], and whose silence to measure.
+    pub fn live_attempts(&self) -> impl Iterator<Item = (&str, &Issue)> {
+        self.state.running.values().map(|running| (running.attempt_id.as_str(), &running.issue))
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &DispatchConfig {
+        &self.state.config
+    }
+
     /// The newest snapshot of an issue, claimed or not.
     pub fn known(&self, issue_id: &str) -> Option<&Issue> {
-        let state = &self.state;
-        state
-            .running
-            .get(issue_id)
-            .map(|r| &r.issue)
-            .or_else(|| state.retries.get(issue_id).map(|r| &r.issue))
-            .or_else(|| state.candidates.get(issue_id))
+        self.state.known(issue_id)
     }
 }

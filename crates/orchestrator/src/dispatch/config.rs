@@ -75,7 +75,7 @@ impl From<&crate::config::Config> for DispatchConfig {
 }
 
 /// Where an issue stands towards dispatch, slots and claims left aside (Symphony §8.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// Active and routable: it may run.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::config::DispatchConfig;
-use super::effect::{RefreshPurpose, StopReason};
+use super::effect::{RefreshPurpose, StopReason, TimerKey};
 use super::event::{Failure, IssueRef, Question, SessionInfo, ShutdownMode, Usage};
 use crate::issue::Issue;
 
@@ -29,6 +29,8 @@ pub struct State {
     pub(super) broken: Option<String>,
     pub(super) paused: bool,
     pub(super) shutdown: Option<ShutdownMode>,
+    /// `ShutdownReady` was said.
+    pub(super) shutdown_announced: bool,
     pub(super) clock: LogicalClock,
     /// Last number given to an attempt, timer or request.
     pub(super) counter: u64,
@@ -44,6 +46,8 @@ pub struct State {
     /// Workspaces being removed, by issue id; nothing is dispatched for them.
     pub(super) cleaning: BTreeMap<String, Cleaning>,
 
+    /// What each pending timer is for.
+    pub(super) timers: BTreeMap<u64, TimerKey>,
     pub(super) poll: PollState,
     pub(super) refreshes: BTreeMap<RefreshPurpose, RefreshState>,
     /// The startup request for terminal issues, while unanswered.
@@ -58,6 +62,94 @@ pub struct State {
     pub(super) totals: Totals,
     pub(super) rate_limits: Option<Value>,
     pub(super) history: BTreeMap<String, IssueHistory>,
+}
+
+impl State {
+    /// Whether the issue is reserved: running, waiting, held, or its workspace is being removed.
+    pub(super) fn is_claimed(&self, id: &str) -> bool {
+        self.running.contains_key(id)
+            || self.retries.contains_key(id)
+            || self.held.contains_key(id)
+            || self.cleaning.contains_key(id)
+    }
+
+    /// Whether the issue is being read, or about to be, because a slot is free.
+    pub(super) fn awaits_slot_read(&self, id: &str) -> bool {
+        self.refreshes
+            .get(&RefreshPurpose::Slot)
+            .is_some_and(|reads| reads.asked.contains(id) || reads.waiting.contains(id))
+    }
+
+    /// The newest snapshot of an issue, claimed or not.
+    pub(super) fn known(&self, id: &str) -> Option<&Issue> {
+        let running = self.running.get(id).map(|running| &running.issue);
+        let retry = self.retries.get(id).map(|retry| &retry.issue);
+        running.or(retry).or_else(|| self.candidates.get(id))
+    }
+
+    /// Whether anything new may be dispatched at all.
+    pub(super) fn may_dispatch(&self) -> bool {
+        self.started && self.broken.is_none() && !self.paused && self.shutdown.is_none()
+    }
+
+    /// Whether a session that was silent for `ms` has stalled (Symphony §8.5 part A). One that waits for an
+    /// operator or for the tracker, or is being ended, is silent for good reason.
+    pub(super) fn is_stalled(&self, id: &str, ms: u64) -> bool {
+        let Some(limit) = self.config.stall_timeout_ms.filter(|limit| *limit > 0) else {
+            return false;
+        };
+        ms > limit
+            && self.running.get(id).is_some_and(|running| {
+                matches!(running.phase, Phase::Starting | Phase::Working | Phase::Continuing { .. })
+            })
+    }
+
+    /// Whether a tracker request has been in flight for too long.
+    pub(super) fn is_overdue(&self, request: InFlight, now_ms: u64) -> bool {
+        let patience = REQUEST_PATIENCE_MS.max(self.config.poll_interval_ms.saturating_mul(5));
+        now_ms.saturating_sub(request.since_ms) > patience
+    }
+}
+
+impl Running {
+    /// Whether every question has an answer.
+    pub(super) fn all_answered(&self) -> bool {
+        self.questions.values().all(|asked| asked.answer.is_some())
+    }
+}
+
+impl IssueRef {
+    /// The names of an issue.
+    pub fn of(issue: &Issue) -> Self {
+        Self { id: issue.id.clone(), identifier: issue.identifier.clone() }
+    }
+}
+
+impl Usage {
+    /// What each number grew by; a smaller number is no growth.
+    pub(super) fn growth_since(self, earlier: Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_sub(earlier.input_tokens),
+            cached_input_tokens: self
+                .cached_input_tokens
+                .saturating_sub(earlier.cached_input_tokens),
+            output_tokens: self.output_tokens.saturating_sub(earlier.output_tokens),
+            reasoning_output_tokens: self
+                .reasoning_output_tokens
+                .saturating_sub(earlier.reasoning_output_tokens),
+            total_tokens: self.total_tokens.saturating_sub(earlier.total_tokens),
+        }
+    }
+
+    pub(super) fn add(&mut self, more: Self) {
+        self.input_tokens = self.input_tokens.saturating_add(more.input_tokens);
+        self.cached_input_tokens =
+            self.cached_input_tokens.saturating_add(more.cached_input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(more.output_tokens);
+        self.reasoning_output_tokens =
+            self.reasoning_output_tokens.saturating_add(more.reasoning_output_tokens);
+        self.total_tokens = self.total_tokens.saturating_add(more.total_tokens);
+    }
 }
 
 /// Time that never runs backwards, whatever the wall clock does.
@@ -196,7 +288,8 @@ pub(super) struct Retry {
     pub(super) failures: u32,
     pub(super) kind: RetryKind,
     pub(super) error: Option<String>,
-    pub(super) timer: Timer,
+    /// Pending timer; none while the issue is being read.
+    pub(super) timer: Option<Timer>,
     pub(super) delay_ms: u64,
     /// Since when it waits for a slot, having been found eligible.
     pub(super) waiting_since: Option<u64>,
@@ -219,9 +312,7 @@ pub enum RetryKind {
 /// An issue that stays claimed until something happens outside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Held {
-    pub(super) issue: IssueRef,
-    pub(super) url: Option<String>,
-    pub(super) state: String,
+    pub(super) issue: Issue,
     pub(super) since_ms: u64,
     pub(super) reason: String,
 }
