@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{WaitOptions, WaitStatus};
 
-pub(crate) use proc_fs::{descendants_of, own_proc_is_right};
+use proc_fs::{descendants_of, own_proc_is_right};
+pub(crate) use proc_fs::related_processes;
+pub(crate) use signals::group_exists;
 pub use proc_fs::{is_alive, parent_of, process_start_time, processes_with_env};
 pub use signals::{Pid, Signal, kill_group, kill_process};
-pub(crate) use start::prepare_child;
+pub(crate) use start::{ChildSetup, prepare_child};
 pub use start::{spawn_detached, spawn_in_group};
 
 /// Longest time that [`kill_descendants`] keeps looking for survivors.

@@ -1,72 +1,189 @@
-//! What both environments share: files and commands of this machine.
+//! What both environments share: files, searches and commands of this machine, under zones that
+//! allow everything or that a sandbox policy made.
+
+pub(crate) mod files;
+mod open;
+pub(crate) mod resolve;
+mod search;
+pub(crate) mod zones;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::environment::*;
+use crate::environment::{
+    DirEntry, ExecCommand, FileError, FileMetadata, GlobOptions, GlobResult, GrepOptions, GrepResult, SearchError,
+    WriteOutcome,
+};
 use crate::local::LocalOptions;
-use crate::process::{ExecError, ExecResult, Script, Stdin, run};
-use crate::sandbox::SandboxReport;
+use crate::process::{ExecError, ExecResult, Invocation, Script, Stdin, run_invocation};
+use crate::sandbox::{Launcher, SandboxReport};
+use files::Files;
+use resolve::Wanted;
+use zones::{Access, Zones};
 
+/// Files and commands of this machine.
 #[derive(Debug)]
 pub(crate) struct Host {
-    cwd: PathBuf,
+    files: Arc<Files>,
     options: LocalOptions,
+    launcher: Launcher,
     pub(crate) report: SandboxReport,
-}
-
-fn later(path: &Path) -> FileError {
-    FileError::Io { path: path.to_owned(), source: std::io::ErrorKind::Unsupported.into() }
 }
 
 impl Host {
     pub(crate) fn unconfined(cwd: PathBuf, options: LocalOptions) -> Self {
-        Self { cwd, options, report: SandboxReport::unconfined() }
+        Self::new(cwd, Zones::everything(), options, Launcher::Direct, SandboxReport::unconfined())
     }
+
+    pub(crate) fn new(
+        cwd: PathBuf,
+        zones: Zones,
+        options: LocalOptions,
+        launcher: Launcher,
+        report: SandboxReport,
+    ) -> Self {
+        Self { files: Arc::new(Files { cwd, zones }), options, launcher, report }
+    }
+
     pub(crate) fn working_directory(&self) -> &Path {
-        &self.cwd
+        &self.files.cwd
     }
-    pub(crate) async fn read_file(&self, path: &Path, _max_bytes: u64) -> Result<Vec<u8>, FileError> {
-        Err(later(path))
+
+    pub(crate) async fn read_file(&self, path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
+        self.blocking(path, move |files, path| files.read(path, max_bytes)).await
     }
-    pub(crate) async fn write_file(&self, path: &Path, _content: &[u8]) -> Result<WriteOutcome, FileError> {
-        Err(later(path))
+
+    pub(crate) async fn write_file(&self, path: &Path, content: &[u8]) -> Result<WriteOutcome, FileError> {
+        let content = content.to_vec();
+        self.blocking(path, move |files, path| files.write(path, &content)).await
     }
+
     pub(crate) async fn remove_file(&self, path: &Path) -> Result<(), FileError> {
-        Err(later(path))
+        self.blocking(path, Files::remove).await
     }
-    pub(crate) async fn rename(&self, path: &Path, _to: &Path) -> Result<(), FileError> {
-        Err(later(path))
+
+    pub(crate) async fn rename(&self, from: &Path, to: &Path) -> Result<(), FileError> {
+        let to = to.to_owned();
+        self.blocking(from, move |files, from| files.rename(from, &to)).await
     }
+
     pub(crate) async fn file_exists(&self, path: &Path) -> Result<bool, FileError> {
-        Err(later(path))
+        self.blocking(path, Files::exists).await
     }
+
     pub(crate) async fn metadata(&self, path: &Path) -> Result<FileMetadata, FileError> {
-        Err(later(path))
+        self.blocking(path, Files::metadata).await
     }
-    pub(crate) async fn list_directory(&self, path: &Path, _depth: usize) -> Result<Vec<DirEntry>, FileError> {
-        Err(later(path))
+
+    pub(crate) async fn list_directory(&self, path: &Path, depth: usize) -> Result<Vec<DirEntry>, FileError> {
+        self.blocking(path, move |files, path| files.list(path, depth)).await
     }
+
     pub(crate) async fn exec_command(&self, command: ExecCommand) -> Result<ExecResult, ExecError> {
-        let mut script = Script::new(command.command, &self.cwd);
+        let cwd = match &command.working_dir {
+            None => self.files.cwd.clone(),
+            Some(path) => self.command_directory(path).await?,
+        };
+        let mut script = Script::new(command.command, cwd);
+        script.shell = self.options.shell;
         script.env = self.options.env.clone();
+        script.env.set.extend(command.env);
+        script.timeout = command.timeout;
+        script.grace = self.options.grace;
+        script.output_limit = command.output_limit.unwrap_or(self.options.output_limit);
         script.stdin = command.stdin.map_or(Stdin::None, Stdin::Bytes);
-        run(script).await
+        script.cancel = command.cancel;
+        script.on_output = command.on_output;
+        let invocation = self.launcher.wrap(Invocation::from(script), &self.files.zones)?;
+        let result = run_invocation(invocation).await;
+        self.launcher.after_command();
+        result
     }
-    pub(crate) async fn grep(&self, _p: &str, path: &Path, _o: &GrepOptions) -> Result<GrepResult, SearchError> {
-        Err(later(path).into())
+
+    /// Where a command may start: a directory that it may read, by the name it has in the sandbox.
+    async fn command_directory(&self, path: &Path) -> Result<PathBuf, ExecError> {
+        let found = self.blocking(path, |files, path| files.resolve(path, Wanted::Read)).await;
+        match found {
+            Ok(found) if found.exists => Ok(found.view),
+            Ok(_) => Err(ExecError::WorkingDirectory {
+                path: path.to_owned(),
+                source: std::io::ErrorKind::NotFound.into(),
+            }),
+            Err(FileError::OutsidePolicy { path, why }) => Err(ExecError::OutsidePolicy { path, why }),
+            Err(error) => {
+                Err(ExecError::WorkingDirectory { path: path.to_owned(), source: std::io::Error::other(error) })
+            }
+        }
     }
-    pub(crate) async fn glob(&self, _p: &str, path: &Path, _o: &GlobOptions) -> Result<GlobResult, SearchError> {
-        Err(later(path).into())
+
+    pub(crate) async fn grep(
+        &self,
+        pattern: &str,
+        path: &Path,
+        options: &GrepOptions,
+    ) -> Result<GrepResult, SearchError> {
+        let search = search::Grep::new(pattern, options)?;
+        let (files, path) = (Arc::clone(&self.files), path.to_owned());
+        search::in_background(&options.cancel, move |stop| search.run(&files, &path, stop)).await
     }
+
+    pub(crate) async fn glob(
+        &self,
+        pattern: &str,
+        path: &Path,
+        options: &GlobOptions,
+    ) -> Result<GlobResult, SearchError> {
+        let search = search::Glob::new(pattern, options)?;
+        let (files, path) = (Arc::clone(&self.files), path.to_owned());
+        search::in_background(&options.cancel, move |stop| search.run(&files, &path, stop)).await
+    }
+
+    /// The working directory must still be there.
     pub(crate) async fn initialize(&self) -> Result<(), FileError> {
-        Ok(())
+        let here = self.files.cwd.clone();
+        self.metadata(&here).await.map(|_| ())
     }
+
+    /// Removes the private temporary directory.
     pub(crate) async fn cleanup(&self) -> Result<(), FileError> {
-        Ok(())
+        let Some(private) = self.files.zones.private_tmp().map(Path::to_owned) else { return Ok(()) };
+        let removed = {
+            let private = private.clone();
+            tokio::task::spawn_blocking(move || std::fs::remove_dir_all(private)).await
+        };
+        match removed {
+            Ok(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(FileError::from_io(&private, error)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        path: &Path,
+        work: impl FnOnce(&Files, &Path) -> Result<T, FileError> + Send + 'static,
+    ) -> Result<T, FileError> {
+        let (files, owned) = (Arc::clone(&self.files), path.to_owned());
+        let done = tokio::task::spawn_blocking(move || work(&files, &owned)).await;
+        done.unwrap_or_else(|error| Err(FileError::Io { path: path.to_owned(), source: std::io::Error::other(error) }))
     }
 }
 
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(private) = self.files.zones.private_tmp() {
+            let _gone_already = std::fs::remove_dir_all(private);
+        }
+    }
+}
+
+/// Name and release of the distribution where it says so, and of the kernel.
 pub(crate) fn os_version() -> String {
-    let name = rustix::system::uname();
-    format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy())
+    let kernel = rustix::system::uname();
+    let kernel = format!("{} {}", kernel.sysname().to_string_lossy(), kernel.release().to_string_lossy());
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let pretty = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    match pretty.map(|name| name.trim_matches('"')) {
+        Some(name) if !name.is_empty() => format!("{name} ({kernel})"),
+        _ => kernel,
+    }
 }

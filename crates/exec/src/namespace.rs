@@ -42,7 +42,7 @@ pub struct ContainmentReport {
 /// Not even the last resort works, or the process is left half way (identity maps not writable).
 pub fn unshare_pid() -> io::Result<ContainmentReport> {
     let mut why_not = Vec::new();
-    match rustix::thread::unshare(UnshareFlags::NEWPID | UnshareFlags::NEWNS) {
+    match unshare(UnshareFlags::NEWPID | UnshareFlags::NEWNS) {
         Ok(()) => {
             make_mounts_private()?;
             return Ok(ContainmentReport { containment: Containment::PidNamespace, why_not });
@@ -73,12 +73,19 @@ pub fn mount_proc() -> io::Result<()> {
     Ok(())
 }
 
+#[allow(unsafe_code)]
+fn unshare(flags: UnshareFlags) -> rustix::io::Result<()> {
+    // SAFETY: the one hazard is unsharing the descriptor table under threads that share
+    // descriptors; no caller passes that flag.
+    unsafe { rustix::thread::unshare_unsafe(flags) }
+}
+
 /// The outer result is fatal, the inner one says that nothing has changed.
 fn enter_user_namespace() -> io::Result<Result<(), io::Error>> {
     let uid = rustix::process::geteuid().as_raw();
     let gid = rustix::process::getegid().as_raw();
     let flags = UnshareFlags::NEWUSER | UnshareFlags::NEWPID | UnshareFlags::NEWNS;
-    if let Err(error) = rustix::thread::unshare(flags) {
+    if let Err(error) = unshare(flags) {
         return Ok(Err(error.into()));
     }
     fs::write("/proc/self/setgroups", "deny")?;

@@ -3,6 +3,7 @@
 mod capture;
 mod env;
 mod leftovers;
+mod pump;
 mod run;
 pub(crate) mod spawner;
 
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use env::{EnvPolicy, Inherit, is_secret_name};
 pub use run::run;
+pub(crate) use run::{Invocation, run_invocation};
 
 
 /// Bytes kept of each stream unless a caller says otherwise: 1 MiB.

@@ -1,6 +1,6 @@
 //! Reading the process table.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 
@@ -10,7 +10,15 @@ use super::Pid;
 struct Stat {
     state: char,
     parent: Pid,
+    group: Pid,
+    session: Pid,
     start_time: u64,
+}
+
+impl Stat {
+    fn is_living(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X')
+    }
 }
 
 /// Parses after the last `)`: the name before it may hold anything.
@@ -19,8 +27,10 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
     let parent = fields.next()?.parse().ok()?;
-    let start_time = fields.nth(17)?.parse().ok()?;
-    Some(Stat { state, parent, start_time })
+    let group = fields.next()?.parse().ok()?;
+    let session = fields.next()?.parse().ok()?;
+    let start_time = fields.nth(15)?.parse().ok()?;
+    Some(Stat { state, parent, group, session, start_time })
 }
 
 fn stat_of(pid: Pid) -> Option<Stat> {
@@ -45,7 +55,7 @@ pub fn parent_of(pid: Pid) -> Option<Pid> {
 
 /// Whether the very process that had this start time still runs (a zombie does not).
 pub fn is_alive(pid: Pid, start_time: u64) -> bool {
-    stat_of(pid).is_some_and(|stat| stat.start_time == start_time && !matches!(stat.state, 'Z' | 'X'))
+    stat_of(pid).is_some_and(|stat| stat.start_time == start_time && stat.is_living())
 }
 
 /// Processes, this one excepted, that were started with `key=value` in their environment and that
@@ -53,11 +63,30 @@ pub fn is_alive(pid: Pid, start_time: u64) -> bool {
 pub fn processes_with_env(key: &str, value: &str) -> Vec<Pid> {
     let wanted = format!("{key}={value}");
     let own = std::process::id();
-    let has_it = |pid: &Pid| {
-        fs::read(format!("/proc/{pid}/environ"))
-            .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes()))
-    };
-    all_pids().unwrap_or_default().into_iter().filter(|pid| *pid != own).filter(has_it).collect()
+    let others = all_pids().unwrap_or_default().into_iter().filter(|pid| *pid != own);
+    others.filter(|pid| has_in_environment(*pid, &wanted)).collect()
+}
+
+fn has_in_environment(pid: Pid, entry: &str) -> bool {
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|found| found == entry.as_bytes()))
+}
+
+/// Living processes that came from one command: in its group or session, descended from it, or
+/// marked with `key=value`. Never this process.
+pub(crate) fn related_processes(leader: Pid, key: &str, value: &str) -> Vec<Pid> {
+    let wanted = format!("{key}={value}");
+    let own = std::process::id();
+    let mut related: HashSet<Pid> = descendants_of(leader).unwrap_or_default().into_iter().collect();
+    for pid in all_pids().unwrap_or_default() {
+        let Some(stat) = stat_of(pid).filter(Stat::is_living) else { continue };
+        let belongs = stat.group == leader || stat.session == leader;
+        if belongs || (!related.contains(&pid) && has_in_environment(pid, &wanted)) {
+            related.insert(pid);
+        }
+    }
+    related.remove(&own);
+    related.into_iter().collect()
 }
 
 /// Living descendants, children before their own children. Zombies are passed through, not named.
@@ -65,7 +94,7 @@ pub(crate) fn descendants_of(root: Pid) -> io::Result<Vec<Pid>> {
     let mut children: HashMap<Pid, Vec<(Pid, bool)>> = HashMap::new();
     for pid in all_pids()? {
         if let Some(stat) = stat_of(pid) {
-            children.entry(stat.parent).or_default().push((pid, !matches!(stat.state, 'Z' | 'X')));
+            children.entry(stat.parent).or_default().push((pid, stat.is_living()));
         }
     }
     let mut found = Vec::new();

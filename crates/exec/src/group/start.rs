@@ -1,6 +1,7 @@
 //! Starting children in groups of their own.
 
 use std::io;
+use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
 
@@ -9,12 +10,14 @@ use crate::process::spawner;
 mod descriptors;
 
 /// What a child does to itself between fork and exec.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ChildSetup {
     /// new session (and with it a new group), else only a new group
     pub(crate) session: bool,
     /// KILL when the starting thread ends; only for threads that live as long as the process
     pub(crate) die_with_parent: bool,
+    /// descriptors above 2 that stay open across exec
+    pub(crate) inherited: Vec<RawFd>,
 }
 
 /// Starts a command as leader of a new session and group, killed when this process ends. Every
@@ -24,7 +27,7 @@ pub(crate) struct ChildSetup {
 /// # Errors
 /// The program cannot be started.
 pub fn spawn_in_group(command: &mut Command) -> io::Result<Child> {
-    prepare_child(command, ChildSetup { session: true, die_with_parent: true });
+    prepare_child(command, ChildSetup { session: true, die_with_parent: true, ..ChildSetup::default() });
     spawner::spawn_blocking_std(command)
 }
 
@@ -33,7 +36,7 @@ pub fn spawn_in_group(command: &mut Command) -> io::Result<Child> {
 /// # Errors
 /// The program cannot be started.
 pub fn spawn_detached(command: &mut Command) -> io::Result<Child> {
-    prepare_child(command, ChildSetup { session: true, die_with_parent: false });
+    prepare_child(command, ChildSetup { session: true, ..ChildSetup::default() });
     command.spawn()
 }
 
@@ -41,7 +44,7 @@ pub fn spawn_detached(command: &mut Command) -> io::Result<Child> {
 #[allow(unsafe_code)]
 pub(crate) fn prepare_child(command: &mut Command, setup: ChildSetup) {
     let parent = rustix::process::getpid();
-    let child_side = move || set_up_child(setup, parent);
+    let child_side = move || set_up_child(&setup, parent);
     // SAFETY: the closure runs between fork and exec, where only async-signal-safe work is allowed.
     // It makes direct system calls through rustix (linux_raw backend: no libc, no locks) and uses
     // a buffer on the stack; it neither allocates nor takes a lock.
@@ -51,16 +54,18 @@ pub(crate) fn prepare_child(command: &mut Command, setup: ChildSetup) {
 }
 
 /// Runs in the child. See [`prepare_child`] for what it may do.
-fn set_up_child(setup: ChildSetup, parent: rustix::process::Pid) -> io::Result<()> {
+fn set_up_child(setup: &ChildSetup, parent: rustix::process::Pid) -> io::Result<()> {
     if setup.session {
         rustix::process::setsid()?;
     }
     if setup.die_with_parent {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-        // The parent may have ended before the line above: then nobody would send the signal.
-        if rustix::process::getppid() != Some(parent) {
+        // The parent may have ended before the line above: then nobody would send the signal. A
+        // parent outside this PID namespace shows as none, and cannot be checked.
+        if rustix::process::getppid().is_some_and(|now| now != parent) {
             return Err(rustix::io::Errno::SRCH.into());
         }
     }
-    descriptors::close_on_exec_above(2)
+    descriptors::close_on_exec_above(2)?;
+    setup.inherited.iter().try_for_each(|fd| descriptors::keep_across_exec(*fd))
 }

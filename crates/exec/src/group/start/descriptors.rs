@@ -24,14 +24,27 @@ pub(super) fn close_on_exec_above(last_kept: RawFd) -> io::Result<()> {
     Ok(())
 }
 
-#[allow(unsafe_code)]
+/// Undoes the mark for one descriptor.
+pub(super) fn keep_across_exec(fd: RawFd) -> io::Result<()> {
+    let fd = borrow(fd);
+    let flags = rustix::io::fcntl_getfd(fd)?;
+    rustix::io::fcntl_setfd(fd, flags - FdFlags::CLOEXEC)?;
+    Ok(())
+}
+
 fn mark(fd: RawFd) -> io::Result<()> {
-    // SAFETY: `fd` was listed as open a moment ago in this process, which has one thread (it has
-    // just forked), so nothing has closed it since.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    let fd = borrow(fd);
     let flags = rustix::io::fcntl_getfd(fd)?;
     rustix::io::fcntl_setfd(fd, flags | FdFlags::CLOEXEC)?;
     Ok(())
+}
+
+#[allow(unsafe_code)]
+fn borrow(fd: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: called in a child that has just forked and has one thread; the number was listed as
+    // open, or is held open by its owner in the parent until the child was started. Nothing here
+    // closes it. A wrong number would be reported by the kernel as EBADF.
+    unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
 fn number(name: &[u8]) -> Option<RawFd> {
