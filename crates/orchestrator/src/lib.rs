@@ -3,3 +3,7 @@
 pub mod config;
 pub mod dispatch;
 pub mod issue;
+pub mod template;
+pub mod tracker;
+pub mod workflow;
+pub mod supervisor;

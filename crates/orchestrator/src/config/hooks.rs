@@ -1,5 +1,7 @@
 //! `hooks` (Symphony §5.3.4).
 
+use super::section::Section;
+
 /// Shell scripts around the life of a workspace and of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HooksConfig {
@@ -13,4 +15,18 @@ pub struct HooksConfig {
     pub before_remove: Option<String>,
     /// Time limit of each hook in milliseconds, at least 1; default 60 000.
     pub timeout_ms: u64,
+}
+
+impl HooksConfig {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let config = Self {
+            after_create: section.script("after_create"),
+            before_run: section.script("before_run"),
+            after_run: section.script("after_run"),
+            before_remove: section.script("before_remove"),
+            timeout_ms: section.millis("timeout_ms", 60_000),
+        };
+        section.finish();
+        config
+    }
 }

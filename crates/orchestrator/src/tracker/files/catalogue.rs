@@ -1,0 +1,177 @@
+//! All files together: ids that clash, blockers, and what may be dispatched.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::record::{Record, unresolved};
+use super::scan::Entry;
+use crate::issue::{BlockerRef, Issue, state_key};
+use crate::tracker::{RecordProblem, TrackerError};
+
+/// One reading of the directory.
+#[derive(Debug)]
+pub(super) struct Catalogue {
+    records: Vec<(Arc<Record>, PathBuf)>,
+    by_id: HashMap<String, usize>,
+    by_identifier: HashMap<String, usize>,
+    bad: Vec<Bad>,
+}
+
+/// A file that is no issue.
+#[derive(Debug)]
+struct Bad {
+    problem: RecordProblem,
+    /// `None`: it may be any issue.
+    id: Option<String>,
+}
+
+impl Catalogue {
+    /// `entries` in the order in which issues shall come out.
+    pub(super) fn new(entries: Vec<Entry>) -> Self {
+        let mut bad = Vec::new();
+        let mut good = Vec::new();
+        for entry in entries {
+            match entry.record {
+                Ok(record) => good.push((record, entry.path)),
+                Err(malformed) => bad.push(Bad {
+                    problem: RecordProblem {
+                        place: entry.path,
+                        line: malformed.line,
+                        message: malformed.message.clone(),
+                    },
+                    id: malformed.id.clone(),
+                }),
+            }
+        }
+        let clashing = clashes(&good);
+        let mut catalogue =
+            Self { records: Vec::new(), by_id: HashMap::new(), by_identifier: HashMap::new(), bad };
+        for (record, path) in good {
+            match clashing.get(&path) {
+                Some(message) => catalogue.bad.push(Bad {
+                    problem: RecordProblem { place: path, line: Some(1), message: message.clone() },
+                    id: Some(record.issue.id.clone()),
+                }),
+                None => {
+                    let index = catalogue.records.len();
+                    catalogue.by_id.insert(record.issue.id.clone(), index);
+                    catalogue.by_identifier.insert(record.issue.identifier.clone(), index);
+                    catalogue.records.push((record, path));
+                }
+            }
+        }
+        catalogue
+    }
+
+    /// Malformed files, clashes, and blockers that nobody knows.
+    pub(super) fn problems(&self) -> Vec<RecordProblem> {
+        let mut problems: Vec<RecordProblem> =
+            self.bad.iter().map(|bad| bad.problem.clone()).collect();
+        for (record, path) in &self.records {
+            for blocker in record.blockers.iter().filter(|blocker| self.find(blocker).is_none()) {
+                let message = format!(
+                    "blocked_by names {blocker:?}, which is no readable issue here; it blocks until there is one"
+                );
+                problems.push(RecordProblem { place: path.clone(), line: None, message });
+            }
+        }
+        problems
+    }
+
+    /// Issues in one of `states`; both lists hold [`state_key`]s.
+    pub(super) fn in_states(&self, states: &[String], terminal: &[String]) -> Vec<Issue> {
+        let wanted = |record: &Record| states.contains(&state_key(&record.issue.state));
+        let records = self.records.iter().filter(|(record, _)| wanted(record));
+        records.map(|(record, _)| self.issue(record, terminal)).collect()
+    }
+
+    /// The issues `ids` that are there.
+    ///
+    /// # Errors
+    /// When a file that is, or may be, one of them is malformed.
+    pub(super) fn with_ids(
+        &self,
+        ids: &[String],
+        terminal: &[String],
+    ) -> Result<Vec<Issue>, TrackerError> {
+        let mut issues = Vec::with_capacity(ids.len());
+        let mut seen = HashSet::new();
+        for id in ids.iter().filter(|id| seen.insert(id.as_str())) {
+            if let Some((record, _)) = self.by_id.get(id).and_then(|index| self.records.get(*index))
+            {
+                issues.push(self.issue(record, terminal));
+            } else if let Some(bad) =
+                self.bad.iter().find(|bad| bad.id.as_ref().is_none_or(|other| other == id))
+            {
+                return Err(TrackerError::Response {
+                    message: format!("issue {id:?} cannot be read: {}", bad.problem),
+                });
+            }
+        }
+        Ok(issues)
+    }
+
+    /// Path and record of the issue `id`.
+    pub(super) fn locate(&self, id: &str) -> Option<&Path> {
+        self.by_id
+            .get(id)
+            .and_then(|index| self.records.get(*index))
+            .map(|(_, path)| path.as_path())
+    }
+
+    fn find(&self, blocker: &str) -> Option<&Record> {
+        let index = self.by_id.get(blocker).or_else(|| self.by_identifier.get(blocker))?;
+        self.records.get(*index).map(|(record, _)| record.as_ref())
+    }
+
+    /// The issue with its blockers looked up; an unknown blocker blocks.
+    fn issue(&self, record: &Record, terminal: &[String]) -> Issue {
+        let mut issue = record.issue.clone();
+        for name in &record.blockers {
+            let blocker = match self.find(name) {
+                None => unresolved(name),
+                Some(other) => BlockerRef {
+                    id: Some(other.issue.id.clone()),
+                    identifier: Some(other.issue.identifier.clone()),
+                    state: Some(other.issue.state.clone()),
+                },
+            };
+            let done =
+                blocker.state.as_deref().is_some_and(|state| terminal.contains(&state_key(state)));
+            issue.dispatchable &= done;
+            issue.blocked_by.push(blocker);
+        }
+        issue
+    }
+}
+
+/// Paths of records that share an id or an identifier, with a message that names the others.
+fn clashes(records: &[(Arc<Record>, PathBuf)]) -> HashMap<PathBuf, String> {
+    let mut messages = HashMap::new();
+    let keys: [(&str, fn(&Issue) -> &str); 2] =
+        [("identifier", |issue| &issue.identifier), ("id", |issue| &issue.id)];
+    for (key, value) in keys {
+        let mut holders: BTreeMap<&str, Vec<&Path>> = BTreeMap::new();
+        for (record, path) in records {
+            holders.entry(value(&record.issue)).or_default().push(path);
+        }
+        for (value, paths) in holders.into_iter().filter(|(_, paths)| paths.len() > 1) {
+            for path in &paths {
+                let others: Vec<String> = paths
+                    .iter()
+                    .filter(|other| *other != path)
+                    .map(|other| {
+                        other.file_name().unwrap_or_default().to_string_lossy().into_owned()
+                    })
+                    .collect();
+                let message = format!(
+                    "{key} {value:?} is also that of {}; give each its own",
+                    others.join(", ")
+                );
+                messages.insert(path.to_path_buf(), message);
+            }
+        }
+    }
+    messages
+}
