@@ -1,2 +1,51 @@
-//! Tasks of this repository.
-fn main() {}
+//! Tasks of this repository: the one place that knows what a machine needs.
+
+// Talking to people on a terminal is what this program does.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod bench;
+mod codex;
+mod failure;
+mod packages;
+mod readme;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use failure::Failure;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test [--list] [--only STEP,…] [--with-codex]   run everything that CI runs
+  bench [NAME [ARG…]]                            measure; without a name, list what can be measured
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let command = args.next();
+    let rest: Vec<String> = args.collect();
+    let outcome = match command.as_deref() {
+        Some("test") => test::run(&rest),
+        Some("bench") => bench::run(&rest),
+        Some("help" | "--help" | "-h") => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        Some(other) => Err(Failure::usage(format!("there is no command {other:?}"))),
+        None => Err(Failure::usage("no command was given")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(message) = failure.message() {
+                eprintln!("xtask: {message}");
+            }
+            if failure.is_usage() {
+                eprint!("\n{USAGE}");
+            }
+            failure.exit_code()
+        }
+    }
+}

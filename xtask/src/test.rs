@@ -1,0 +1,121 @@
+//! `cargo xtask test`: everything that CI runs, in one command.
+
+mod options;
+mod skips;
+mod suite;
+mod summary;
+mod tally;
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::failure::Failure;
+use crate::workspace::{cargo, in_ci, run as run_command};
+use crate::{codex, packages, readme};
+use options::{Options, Step};
+use skips::Skip;
+use summary::{Finished, Outcome, Summary};
+use tally::Tally;
+
+/// What the steps leave for the ones after them and for the summary.
+#[derive(Default)]
+struct Findings {
+    skips: Vec<Skip>,
+    tally: Tally,
+}
+
+/// Runs the steps in order. A step that fails does not keep the later ones from running, apart from the packages
+/// that they need.
+pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
+    let options = Options::parse(args)?;
+    if options.list {
+        for step in Step::ALL {
+            println!("{:<9} {}", step.name(), step.what());
+        }
+        return Ok(());
+    }
+    let allowed = skips::allowed()?;
+    let mut findings = Findings::default();
+    let mut finished = Vec::new();
+    for step in options.steps() {
+        println!("\n=== {}: {}", step.name(), step.what());
+        let start = Instant::now();
+        let result = perform(step, &options, &mut findings);
+        if let Err(failure) = &result {
+            println!("{} failed: {}", step.name(), failure.message().unwrap_or("see above"));
+        }
+        let stop = step == Step::Packages && result.is_err();
+        finished.push(Finished { step, took: start.elapsed(), result });
+        if stop {
+            break;
+        }
+    }
+    let Findings { skips, tally } = findings;
+    let summary =
+        Summary { finished, skips: skips::distinct(skips), tally, allowed, in_ci: in_ci() };
+    print!("\n{summary}");
+    summary.verdict()
+}
+
+fn perform(step: Step, options: &Options, findings: &mut Findings) -> Result<Outcome, Failure> {
+    match step {
+        Step::Packages => packages::ensure(wants_codex(options)).map(|()| Outcome::Done),
+        Step::Codex => provide_codex(options, findings),
+        Step::Fmt => run_command(&mut cargo(["fmt", "--all", "--check"])).map(|()| Outcome::Done),
+        Step::Clippy => run_command(&mut cargo([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--features",
+            "xtask/bench",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+        .map(|()| Outcome::Done),
+        Step::Test => {
+            let (tally, skips) =
+                suite::run(&mut prepared(["test", "--workspace", "--no-fail-fast"]))?;
+            findings.skips.extend(skips);
+            findings.tally = tally;
+            if findings.tally.failed > 0 {
+                Err(Failure::work("tests failed, see above"))
+            } else {
+                Ok(Outcome::Done)
+            }
+        }
+        Step::Doc => {
+            let mut command = cargo(["doc", "--workspace", "--no-deps"]);
+            run_command(command.env("RUSTDOCFLAGS", "-D warnings")).map(|()| Outcome::Done)
+        }
+        Step::Readme => {
+            let skipped = readme::run()?;
+            let outcome = if skipped.is_empty() { Outcome::Done } else { Outcome::Skipped };
+            findings.skips.extend(skipped.into_iter().map(|(name, why)| Skip { name, why }));
+            Ok(outcome)
+        }
+    }
+}
+
+/// A cargo command with what tests look for in their environment.
+fn prepared<const N: usize>(args: [&str; N]) -> Command {
+    let mut command = cargo(args);
+    if let Some(binary) = codex::installed() {
+        command.env(codex::VARIABLE, binary);
+    }
+    command
+}
+
+fn wants_codex(options: &Options) -> bool {
+    (options.with_codex || in_ci()) && codex::installed().is_none()
+}
+
+fn provide_codex(options: &Options, findings: &mut Findings) -> Result<Outcome, Failure> {
+    if wants_codex(options) || codex::installed().is_some() {
+        return codex::ensure().map(|_| Outcome::Done);
+    }
+    let why = "the real Codex CLI is installed in CI, or with --with-codex";
+    println!("skipped: codex: {why}");
+    findings.skips.push(Skip { name: "codex".to_owned(), why: why.to_owned() });
+    Ok(Outcome::Skipped)
+}
