@@ -63,6 +63,11 @@ impl Machine {
         Self { state, index }
     }
 
+    /// Whether nothing was ever applied: the first event is to be [`Event::Started`].
+    pub fn is_new(&self) -> bool {
+        !self.state.started
+    }
+
     /// What a snapshot in the ledger holds.
     pub fn state(&self) -> &State {
         &self.state

@@ -2,8 +2,13 @@
 
 pub mod config;
 pub mod dispatch;
+pub mod driver;
 pub mod issue;
+pub mod sessions;
+pub mod settings;
+pub mod supervisor;
 pub mod template;
 pub mod tracker;
+pub mod watch;
 pub mod workflow;
-pub mod supervisor;
+pub mod workspace;

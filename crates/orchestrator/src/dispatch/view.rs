@@ -85,6 +85,11 @@ impl Machine {
             .map(|(id, _)| id.clone())
     }
 
+    /// Identifiers of the issues that were worked on and are remembered.
+    pub fn remembered(&self) -> impl Iterator<Item = &str> {
+        self.state.history.values().map(|history| history.identifier.as_str())
+    }
+
     /// What is known about one issue, by id or identifier.
     pub fn issue_view(&self, issue: &str, now_ms: u64) -> Option<IssueView> {
         let id = self.find(issue)?;

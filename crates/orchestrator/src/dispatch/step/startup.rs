@@ -195,8 +195,11 @@ impl Step<'_> {
             if let Some(retry) = self.s.retries.remove(&id) {
                 self.cancel_timer(retry.timer);
                 self.forget_reads(&id);
+                self.released(issue.clone(), "Symphony §8.6");
             }
-            self.s.held.remove(&id);
+            if self.s.held.remove(&id).is_some() {
+                self.released(issue.clone(), "Symphony §8.6");
+            }
             self.clean(issue, "Symphony §8.6");
         }
     }

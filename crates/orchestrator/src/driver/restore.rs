@@ -1,0 +1,114 @@
+//! Rebuilding the machine from the ledger, and finding out which sessions outlived the daemon.
+
+use std::collections::BTreeSet;
+
+use canon_exec::group::{self, Signal};
+use canon_ledger::{Ledger, ReadError, ReplayError};
+use canon_runtime::id;
+
+use super::{Driver, EVENT_VERSION, STATE_VERSION, STREAM};
+use crate::dispatch::{Event, Machine};
+use crate::supervisor::{SESSION_VARIABLE, SessionState};
+
+/// Why a ledger cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A record was written by a newer version.
+    #[error("record {seq} ({kind}) has version {version}; this canon knows versions up to {EVENT_VERSION}: use a newer one")]
+    Newer {
+        /// Number in the stream.
+        seq: u64,
+        /// Kind of the record.
+        kind: String,
+        /// Its version.
+        version: u32,
+    },
+    /// A record is not what its kind says.
+    #[error("record {seq} ({kind}) cannot be read: {source}")]
+    Record {
+        /// Number in the stream.
+        seq: u64,
+        /// Kind of the record.
+        kind: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+/// The machine as the ledger has it.
+pub(super) fn machine(ledger: &Ledger) -> Result<Machine, RestoreError> {
+    let mut machine = Machine::new();
+    let mut from = 1;
+    if let Some(snapshot) = ledger.latest_snapshot(STREAM)?
+        && snapshot.version == STATE_VERSION
+        // A snapshot that cannot be read only costs the time of a whole replay.
+        && let Ok(state) = snapshot.json()
+    {
+        machine = Machine::restore(state);
+        from = snapshot.upto_seq + 1;
+    }
+    let replayed = ledger.replay(STREAM, machine, |machine, record| {
+        if record.seq < from {
+            return Ok(machine);
+        }
+        replay(machine, &record)
+    });
+    replayed.map_err(|error| match error {
+        ReplayError::Read(error) => error.into(),
+        ReplayError::Fold { source, .. } => source,
+    })
+}
+
+fn replay(mut machine: Machine, record: &canon_ledger::Record) -> Result<Machine, RestoreError> {
+    let (seq, kind) = (record.seq, record.kind.clone());
+    if record.version > EVENT_VERSION {
+        return Err(RestoreError::Newer { seq, kind, version: record.version });
+    }
+    let event: Event =
+        record.json().map_err(|source| RestoreError::Record { seq, kind, source })?;
+    machine.apply(event, record.at_ms);
+    Ok(machine)
+}
+
+impl Driver {
+    /// The event that begins this daemon's part of the ledger. Sessions that live are taken up.
+    pub(super) async fn first_event(&mut self) -> Event {
+        let config = self.settings.dispatch();
+        if self.machine.is_new() {
+            return Event::Started { instance: id::new("w"), config };
+        }
+        let mut alive = BTreeSet::new();
+        let live: Vec<String> =
+            self.machine.live_attempts().map(|(attempt_id, _)| attempt_id.to_owned()).collect();
+        for attempt_id in live {
+            let dir = self.attempts.dir(&attempt_id);
+            match dir.settle() {
+                Ok(SessionState::Alive) => match self.resume(&attempt_id) {
+                    Ok(()) => {
+                        alive.insert(attempt_id);
+                    }
+                    Err(error) => {
+                        tracing::error!(attempt_id, reason = %error, outcome = "failed", "session resume");
+                    }
+                },
+                Ok(SessionState::Dead { .. }) => end_leftovers(&attempt_id),
+                Err(error) => {
+                    tracing::error!(attempt_id, reason = %error, outcome = "failed", "session check");
+                    end_leftovers(&attempt_id);
+                }
+            }
+        }
+        Event::Restarted { config, alive }
+    }
+}
+
+/// Ends what a dead session may have left where no PID namespace held it.
+pub(crate) fn end_leftovers(attempt_id: &str) {
+    for pid in group::processes_with_env(SESSION_VARIABLE, attempt_id) {
+        tracing::warn!(attempt_id, pid, outcome = "killed", "leftover process");
+        let _ = group::kill_process(pid, Signal::Kill);
+    }
+}

@@ -1,0 +1,303 @@
+//! One attempt from its workspace to its evidence (Symphony §7.2, §16.5).
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Instant;
+
+use canon_protocol::codex::client::{Answer, Client, Output, RequestKey};
+use canon_runtime::clock;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::converse::{self, Conversation, End, failure};
+use super::evidence::{self, Counted};
+use super::live::{self, LiveCell, Phase};
+use super::record::{AttemptRecord, Origin};
+use super::timers::Timers;
+use super::{Command, Host, prepare, verify};
+use crate::dispatch::{AttemptOutcome, Event, Failure, Usage};
+use crate::driver;
+use crate::settings::Settings;
+use crate::supervisor::{Attached, Lines, Records, SessionDir, Spec, launch};
+use crate::workspace::{Workspace, workspace_key};
+
+/// From TERM to KILL when a session is ended.
+const GRACE_MS: u64 = 2_000;
+
+/// One attempt's task.
+pub(super) struct Attempt {
+    pub(super) host: Arc<Host>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) dir: SessionDir,
+    pub(super) origin: Origin,
+    pub(super) inbox: mpsc::UnboundedReceiver<Command>,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) stop: CancellationToken,
+    pub(super) detach: CancellationToken,
+    pub(super) live: LiveCell,
+}
+
+/// What a conversation reads besides its inbox.
+pub(super) struct Streams {
+    pub(super) lines: Lines,
+    pub(super) tool_answers: mpsc::UnboundedReceiver<(RequestKey, Answer)>,
+}
+
+/// A session that is attached to, and what its client wants first.
+struct Session {
+    attached: Attached,
+    client: Client,
+    outputs: Vec<Output>,
+    asked: BTreeSet<String>,
+}
+
+/// Why an attempt went no further.
+enum Halt {
+    Failed(Failure),
+    Stopped,
+    Left,
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Attempt {
+    /// Runs the attempt to its end and reports it; from its record if it was running already.
+    pub(super) async fn run(mut self, resumed: Option<AttemptRecord>) {
+        let began = Instant::now();
+        let mut counted = Counted::default();
+        let mut kept = None;
+        let (end, usage) = match self.work(resumed, &mut counted, &mut kept).await {
+            Ok(ended) => ended,
+            Err(Halt::Failed(failure)) => (End::Failed(failure), Usage::default()),
+            Err(Halt::Stopped) => (End::Stopped, Usage::default()),
+            Err(Halt::Left) => return,
+        };
+        let outcome = match end {
+            End::Left => return,
+            End::Ordered(None) => AttemptOutcome::Normal,
+            End::Ordered(Some(failure)) | End::Failed(failure) => {
+                AttemptOutcome::Failed { failure }
+            }
+            End::Stopped => AttemptOutcome::Stopped,
+        };
+        self.live.phase(Phase::Finishing);
+        let stopped = outcome == AttemptOutcome::Stopped;
+        let (ran_ms, evidence) = self.finish(began, stopped, &counted, kept).await;
+        self.log_end(&outcome);
+        let attempt_id = self.origin.attempt_id.clone();
+        let ended = Event::AttemptEnded { attempt_id, outcome, usage, ran_ms, evidence };
+        let _ = self.events.send(ended).await;
+    }
+
+    async fn work(
+        &mut self,
+        resumed: Option<AttemptRecord>,
+        counted: &mut Counted,
+        kept: &mut Option<Kept>,
+    ) -> Result<(End, Usage), Halt> {
+        let (record, session) = match resumed {
+            Some(record) => {
+                self.live.set_started(record.started_at_ms);
+                *kept = Some(Kept::of(&record));
+                let session = self.take_up(&record, counted).await?;
+                (record, session)
+            }
+            None => {
+                let record = self.prepare(kept).await?;
+                *kept = Some(Kept::of(&record));
+                let session = self.launch(&record, counted).await?;
+                (record, session)
+            }
+        };
+        Ok(self.converse(&record, session, counted).await)
+    }
+
+    /// Everything before the agent starts; `kept` is set as soon as there is a workspace.
+    async fn prepare(&mut self, kept: &mut Option<Kept>) -> Result<AttemptRecord, Halt> {
+        self.live.phase(Phase::PreparingWorkspace);
+        let cancel = CancellationToken::new();
+        let _cancel_hooks = cancel.clone().drop_guard();
+        let (host, settings, origin) = (&self.host, &self.settings, &self.origin);
+        let preparing = prepare::prepare(host, settings, origin, &self.live, &cancel, kept);
+        let prepared = tokio::select! {
+            prepared = preparing => prepared?,
+            () = self.stop.cancelled() => return Err(Halt::Stopped),
+            () = self.detach.cancelled() => return Err(Halt::Left),
+        };
+        Ok(AttemptRecord {
+            origin: origin.clone(),
+            options: prepare::options(settings, origin, &prepared.workspace.path),
+            workspace: prepared.workspace.path,
+            started_at_ms: self.live.get().started_at_ms,
+            prompt: prepared.prompt,
+            workflow_digest: settings.workflow.digest.clone(),
+            agent: prepare::agent_kind(settings).to_owned(),
+            base_commit: prepared.base_commit,
+            tests_before: prepared.tests_before,
+        })
+    }
+
+    /// Starts the supervisor and its agent, and attaches.
+    async fn launch(
+        &mut self,
+        record: &AttemptRecord,
+        counted: &mut Counted,
+    ) -> Result<Session, Halt> {
+        self.live.phase(Phase::LaunchingAgentProcess);
+        let startup = |error: String| Halt::Failed(failure("codex_not_found", &error));
+        record.save(&self.dir).map_err(|error| startup(error.to_string()))?;
+        let spec = Spec {
+            attempt_id: self.origin.attempt_id.clone(),
+            command: prepare::agent_command(&self.host, &self.settings),
+            cwd: record.workspace.clone(),
+            grace_ms: GRACE_MS,
+            orphan_grace_ms: self.host.orphan_grace_ms,
+        };
+        let launched = launch(&self.host.launch, &self.dir, &spec, self.environment())
+            .await
+            .map_err(|error| startup(error.to_string()))?;
+        counted.containment = Some(launched.containment);
+        self.live.phase(Phase::InitializingSession);
+        let attached = Attached::to(&self.dir, self.host.epoch, 0)
+            .await
+            .map_err(|error| startup(error.to_string()))?;
+        let mut client = Client::new(record.options.clone());
+        let outputs = client.start();
+        Ok(Session { attached, client, outputs, asked: BTreeSet::new() })
+    }
+
+    /// Attaches to a session that outlived the last daemon, with everything that it said replayed.
+    async fn take_up(
+        &mut self,
+        record: &AttemptRecord,
+        counted: &mut Counted,
+    ) -> Result<Session, Halt> {
+        let lost = |error: String| Halt::Failed(failure("port_exit", &error));
+        let mut journal = Vec::new();
+        let mut records =
+            Records::open(&self.dir.journal()).map_err(|error| lost(error.to_string()))?;
+        while let Some(record) = records.next_record().map_err(|error| lost(error.to_string()))? {
+            journal.push((converse::direction(record.direction), record.into_line()));
+        }
+        let from = journal.len() as u64;
+        // What came after the last record read comes over the socket.
+        let attached = Attached::to(&self.dir, self.host.epoch, from)
+            .await
+            .map_err(|error| lost(error.to_string()))?;
+        let replayed = Client::replay(record.options.clone(), journal);
+        for event in &replayed.events {
+            self.live.fold(event);
+            converse::count(counted, event);
+        }
+        let asked = replayed.client.waiting().map(|input| input.key.to_string()).collect();
+        self.live.phase(Phase::StreamingTurn);
+        Ok(Session { attached, client: replayed.client, outputs: replayed.outputs, asked })
+    }
+
+    async fn converse(
+        &mut self,
+        record: &AttemptRecord,
+        session: Session,
+        counted: &mut Counted,
+    ) -> (End, Usage) {
+        let (tool_results, tool_answers) = mpsc::unbounded_channel();
+        let (lines, link) = converse::split(session.attached);
+        let conversation = Conversation {
+            attempt_id: &self.origin.attempt_id,
+            issue: self.origin.issue.clone(),
+            prompt: &record.prompt,
+            attempt: self.origin.attempt,
+            max_turns: self.origin.max_turns,
+            tracker: self.settings.tracker.clone(),
+            inbox: &mut self.inbox,
+            events: &self.events,
+            stop: &self.stop,
+            detach: &self.detach,
+            live: &self.live,
+            counted,
+            client: session.client,
+            link,
+            timers: Timers::default(),
+            tool_results,
+            asked: session.asked,
+            ending: None,
+            rate_limits: None,
+        };
+        conversation.run(Streams { lines, tool_answers }, session.outputs).await
+    }
+
+    /// The last verification, `after_run`, and the evidence.
+    async fn finish(
+        &self,
+        began: Instant,
+        stopped: bool,
+        counted: &Counted,
+        kept: Option<Kept>,
+    ) -> (u64, Value) {
+        let ran_ms = live::millis(began.elapsed());
+        let Some(kept) = kept else { return (ran_ms, Value::Null) };
+        driver::end_leftovers(&self.origin.attempt_id);
+        let tests_after = match &self.settings.config.agent.verify {
+            Some(command) if kept.record.is_some() && !stopped => {
+                Some(verify::verify(command, &kept.workspace.path, &self.host).await)
+            }
+            _ => None,
+        };
+        prepare::workspaces(&self.settings)
+            .after_run(
+                &kept.workspace,
+                &prepare::context(&self.origin),
+                &CancellationToken::new(),
+            )
+            .await;
+        let Some(record) = &kept.record else { return (ran_ms, Value::Null) };
+        let since = clock::now_ms().saturating_sub(record.started_at_ms);
+        (since.max(ran_ms), evidence::gather(record, counted, &tests_after).await)
+    }
+
+    /// The daemon's environment less what only the daemon may know (ruling 14).
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        let secrets = self.settings.tracker.secret_environment_names();
+        std::env::vars_os()
+            .filter(|(name, _)| !secrets.iter().any(|secret| name == secret.as_str()))
+            .collect()
+    }
+
+    fn log_end(&self, outcome: &AttemptOutcome) {
+        let issue = &self.origin.issue;
+        let (word, reason) = match outcome {
+            AttemptOutcome::Normal => ("completed", ""),
+            AttemptOutcome::Failed { failure } => ("failed", failure.error.as_str()),
+            AttemptOutcome::Stopped => ("stopped", ""),
+        };
+        let session_id = self.live.get().session_id.unwrap_or_default();
+        tracing::info!(
+            issue_id = %issue.id, issue_identifier = %issue.identifier, session_id,
+            attempt_id = %self.origin.attempt_id, outcome = word, reason, "attempt"
+        );
+    }
+}
+
+/// What has to be finished once there is a workspace.
+pub(super) struct Kept {
+    pub(super) workspace: Workspace,
+    /// Set once the agent was about to start.
+    pub(super) record: Option<AttemptRecord>,
+}
+
+impl Kept {
+    fn of(record: &AttemptRecord) -> Self {
+        let workspace = Workspace {
+            path: record.workspace.clone(),
+            key: workspace_key(&record.origin.issue.identifier),
+            created_now: false,
+        };
+        Self { workspace, record: Some(record.clone()) }
+    }
+}
