@@ -1,8 +1,7 @@
 //! From stream events back to a whole response (unified-llm §4.4).
 
 use crate::types::{
-    ContentPart, FinishReason, FinishReasonKind, Message, Response, Role, StreamEvent, ToolCall,
-    ToolCallData, Usage,
+    ContentPart, FinishReason, Message, Response, Role, StreamEvent, ToolCall, ToolCallData, Usage,
 };
 
 /// Collects the events of one stream. At the end it holds what `complete` would have given; before, as
@@ -13,11 +12,24 @@ pub struct StreamAccumulator {
     finished: Option<Response>,
 }
 
+/// One part of the message to be. Which fields it uses depends on its kind.
 #[derive(Debug, Clone)]
-enum Segment {
-    Text { id: String, text: String },
-    Reasoning { text: String, open: bool },
-    Call { id: String, name: String, raw: String, whole: Option<ToolCall> },
+struct Segment {
+    kind: Kind,
+    /// Of the text segment or of the call; reasoning has none.
+    id: String,
+    /// Text or reasoning so far.
+    text: String,
+    /// The call, once it is whole.
+    call: Option<ToolCall>,
+    open: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Reasoning,
+    Call,
 }
 
 impl StreamAccumulator {
@@ -30,34 +42,31 @@ impl StreamAccumulator {
     pub fn process(&mut self, event: &StreamEvent) {
         match event {
             StreamEvent::TextStart { text_id } => {
-                self.text(text_id);
+                self.segment(Kind::Text, text_id);
             }
-            StreamEvent::TextDelta { text_id, delta } => self.text(text_id).push_str(delta),
-            StreamEvent::TextEnd { text_id, text } => text.clone_into(self.text(text_id)),
+            StreamEvent::TextDelta { text_id, delta } => {
+                self.segment(Kind::Text, text_id).text.push_str(delta);
+            }
+            StreamEvent::TextEnd { text_id, text } => {
+                text.clone_into(&mut self.segment(Kind::Text, text_id).text);
+            }
             StreamEvent::ReasoningStart => {
-                self.segments.push(Segment::Reasoning { text: String::new(), open: true })
+                self.reasoning();
             }
-            StreamEvent::ReasoningDelta { reasoning_delta } => self.reasoning(reasoning_delta),
-            StreamEvent::ReasoningEnd => {
-                if let Some(Segment::Reasoning { open, .. }) = self.open_reasoning() {
-                    *open = false;
-                }
+            StreamEvent::ReasoningDelta { reasoning_delta } => {
+                self.reasoning().text.push_str(reasoning_delta);
             }
+            StreamEvent::ReasoningEnd => self.reasoning().open = false,
             StreamEvent::ToolCallStart { tool_call } => {
-                self.call(&tool_call.id, &tool_call.name);
-            }
-            StreamEvent::ToolCallDelta { tool_call, delta } => {
-                if let Segment::Call { raw, .. } = self.call(&tool_call.id, &tool_call.name) {
-                    raw.push_str(delta);
-                }
+                self.segment(Kind::Call, &tool_call.id);
             }
             StreamEvent::ToolCallEnd { tool_call } => {
-                if let Segment::Call { whole, .. } = self.call(&tool_call.id, &tool_call.name) {
-                    *whole = Some(tool_call.clone());
-                }
+                self.segment(Kind::Call, &tool_call.id).call = Some(tool_call.clone());
             }
             StreamEvent::Finish { response, .. } => self.finished = Some((**response).clone()),
-            StreamEvent::StreamStart { .. }
+            // The end of a call says all of its arguments.
+            StreamEvent::ToolCallDelta { .. }
+            | StreamEvent::StreamStart { .. }
             | StreamEvent::StepFinish { .. }
             | StreamEvent::Error { .. }
             | StreamEvent::ProviderEvent { .. } => {}
@@ -74,12 +83,10 @@ impl StreamAccumulator {
         if let Some(response) = &self.finished {
             return response.message.clone();
         }
-        let parts = self.segments.iter().filter_map(|segment| match segment {
-            Segment::Text { text, .. } => Some(ContentPart::text(text.as_str())),
-            Segment::Reasoning { text, .. } => Some(ContentPart::thinking(text.as_str())),
-            Segment::Call { whole, .. } => {
-                Some(ContentPart::tool_call(ToolCallData::from(whole.clone()?)))
-            }
+        let parts = self.segments.iter().filter_map(|segment| match segment.kind {
+            Kind::Text => Some(ContentPart::text(segment.text.as_str())),
+            Kind::Reasoning => Some(ContentPart::thinking(segment.text.as_str())),
+            Kind::Call => Some(ContentPart::tool_call(ToolCallData::from(segment.call.clone()?))),
         });
         Message::new(Role::Assistant, parts.collect())
     }
@@ -90,16 +97,14 @@ impl StreamAccumulator {
         id: String,
         provider: &str,
         model: &str,
-        end: Option<(FinishReason, Usage)>,
+        finish_reason: FinishReason,
+        usage: Usage,
     ) -> Response {
-        let message = self.partial_message();
-        let (finish_reason, usage) =
-            end.unwrap_or((FinishReason::new(FinishReasonKind::Other, None), Usage::default()));
         Response {
             id,
             model: model.to_owned(),
             provider: provider.to_owned(),
-            message,
+            message: self.partial_message(),
             finish_reason,
             usage,
             raw: None,
@@ -108,46 +113,27 @@ impl StreamAccumulator {
         }
     }
 
-    fn text(&mut self, wanted: &str) -> &mut String {
-        let known = self
-            .segments
-            .iter()
-            .position(|segment| matches!(segment, Segment::Text { id, .. } if id == wanted));
+    fn segment(&mut self, kind: Kind, id: &str) -> &mut Segment {
+        let same = |segment: &Segment| segment.kind == kind && segment.id == id;
+        let known = self.segments.iter().position(same);
+        self.at_or_new(known, kind, id)
+    }
+
+    /// The piece of reasoning that has not ended, or a new one.
+    fn reasoning(&mut self) -> &mut Segment {
+        let same = |segment: &Segment| segment.kind == Kind::Reasoning && segment.open;
+        let known = self.segments.iter().rposition(same);
+        self.at_or_new(known, Kind::Reasoning, "")
+    }
+
+    fn at_or_new(&mut self, known: Option<usize>, kind: Kind, id: &str) -> &mut Segment {
         let at = known.unwrap_or_else(|| {
-            self.segments.push(Segment::Text { id: wanted.to_owned(), text: String::new() });
-            self.segments.len() - 1
-        });
-        match &mut self.segments[at] {
-            Segment::Text { text, .. } | Segment::Reasoning { text, .. } => text,
-            Segment::Call { raw, .. } => raw,
-        }
-    }
-
-    fn open_reasoning(&mut self) -> Option<&mut Segment> {
-        self.segments
-            .iter_mut()
-            .rev()
-            .find(|segment| matches!(segment, Segment::Reasoning { open: true, .. }))
-    }
-
-    fn reasoning(&mut self, delta: &str) {
-        match self.open_reasoning() {
-            Some(Segment::Reasoning { text, .. }) => text.push_str(delta),
-            _ => self.segments.push(Segment::Reasoning { text: delta.to_owned(), open: true }),
-        }
-    }
-
-    fn call(&mut self, wanted: &str, tool: &str) -> &mut Segment {
-        let known = self
-            .segments
-            .iter()
-            .position(|segment| matches!(segment, Segment::Call { id, .. } if id == wanted));
-        let at = known.unwrap_or_else(|| {
-            self.segments.push(Segment::Call {
-                id: wanted.to_owned(),
-                name: tool.to_owned(),
-                raw: String::new(),
-                whole: None,
+            self.segments.push(Segment {
+                kind,
+                id: id.to_owned(),
+                text: String::new(),
+                call: None,
+                open: true,
             });
             self.segments.len() - 1
         });

@@ -16,7 +16,7 @@ use crate::adapter::ProviderAdapter;
 use crate::error::{ErrorKind, LlmError};
 use crate::types::{EventStream, Request, Response};
 use entry::Entry;
-use matcher::View;
+use matcher::{Misfit, View};
 
 /// The name that requests route by, and the `provider` of every response.
 pub const NAME: &str = "scripted";
@@ -106,23 +106,22 @@ impl Scripted {
 
     fn take(&self, view: &View<'_>) -> Result<&Entry, LlmError> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut nearest: Option<(usize, String)> = None;
+        let mut nearest = None;
         for (index, entry) in self.entries.iter().enumerate() {
-            let mut failures = entry.when.failures(view);
-            if failures.is_empty() {
-                if entry.repeat || !used[index] {
-                    used[index] = true;
-                    return Ok(entry);
-                }
-                failures
-                    .push("it fits, but it has answered already and has no `repeat`".to_owned());
+            let Misfit { place, results } = entry.when.misfit(view);
+            let is_used_up = used[index] && !entry.repeat;
+            if place.is_empty() && results.is_empty() && !is_used_up {
+                used[index] = true;
+                return Ok(entry);
             }
-            // An entry that is used up explains less than one that still waits for its turn.
-            let distance = failures.len() * 2 + usize::from(used[index] && !entry.repeat);
+            // An entry for this very place whose results are wrong explains most; one that had its turn
+            // explains less than one that still waits.
+            let distance = (place.len(), is_used_up, results.len());
             if nearest.as_ref().is_none_or(|(least, _)| distance < *least) {
-                let list = failures.join("; ");
-                nearest =
-                    Some((distance, format!("{}:{}: {list}", self.path.display(), entry.line)));
+                let answered = is_used_up.then(|| "it has answered already, once".to_owned());
+                let all: Vec<String> = place.into_iter().chain(results).chain(answered).collect();
+                let text = format!("{}:{}: {}", self.path.display(), entry.line, all.join("; "));
+                nearest = Some((distance, text));
             }
         }
         let nearest = nearest.map(|(_, text)| text).unwrap_or_default();

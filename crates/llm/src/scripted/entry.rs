@@ -25,7 +25,7 @@ pub(super) struct Entry {
 /// What an entry says.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Message(Reply),
+    Message(Box<Reply>),
     Stream(Vec<ScriptEvent>),
     Error(LlmError),
 }
@@ -132,7 +132,7 @@ impl Entry {
     pub(super) fn parse(line: usize, text: &str) -> Result<Self, String> {
         let raw: RawEntry = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let answer = match (raw.reply, raw.stream, raw.error) {
-            (Some(reply), None, None) => Answer::Message(reply.check()?),
+            (Some(reply), None, None) => Answer::Message(Box::new(reply.check()?)),
             (None, Some(events), None) => Answer::Stream(script_events(events)?),
             (None, None, Some(error)) => Answer::Error(error.check()?),
             _ => return Err("an entry has exactly one of `reply`, `stream` and `error`".to_owned()),

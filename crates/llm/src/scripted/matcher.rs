@@ -78,8 +78,19 @@ pub(super) struct When {
 }
 
 impl When {
-    /// Every matcher that does not hold, with what was really there; empty when the entry fits.
-    pub(super) fn failures(&self, view: &View<'_>) -> Vec<String> {
+    /// Every matcher that does not hold, with what was really there.
+    pub(super) fn misfit(&self, view: &View<'_>) -> Misfit {
+        Misfit {
+            place: self.place_failures(view),
+            results: self
+                .tool_results
+                .as_ref()
+                .map(|wanted| result_failures(wanted, view))
+                .unwrap_or_default(),
+        }
+    }
+
+    fn place_failures(&self, view: &View<'_>) -> Vec<String> {
         let mut out = Vec::new();
         if let Some(turn) = self.turn
             && turn != view.turn
@@ -104,11 +115,15 @@ impl When {
                 out.push(format!("tools: `{tool}` is not offered"));
             }
         }
-        if let Some(wanted) = &self.tool_results {
-            out.extend(result_failures(wanted, view));
-        }
         out
     }
+}
+
+/// Why an entry does not fit: it is meant for another place, or the tools did not do what it demands.
+#[derive(Debug)]
+pub(super) struct Misfit {
+    pub(super) place: Vec<String>,
+    pub(super) results: Vec<String>,
 }
 
 fn result_failures(wanted: &[ResultMatch], view: &View<'_>) -> Vec<String> {

@@ -171,8 +171,7 @@ fn replay(script: &[ScriptEvent], id: String, request: &Request) -> Played {
             ScriptEvent::BareFinish { finish_reason, usage } => {
                 let usage =
                     usage.clone().unwrap_or_else(|| estimate(request, &seen.partial_message()));
-                let end = Some((finish_reason.clone(), usage));
-                seen.into_response(id, NAME, &request.model, end)
+                seen.into_response(id, NAME, &request.model, finish_reason.clone(), usage)
             }
             ScriptEvent::Event(event) => {
                 seen.process(event);

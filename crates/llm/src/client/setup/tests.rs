@@ -1,1 +1,85 @@
+use std::collections::HashMap;
 
+use super::*;
+use crate::error::ErrorKind;
+use crate::types::{Message, Request};
+
+fn env<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+    let map: HashMap<&str, &str> = pairs.iter().copied().collect();
+    move |name| map.get(name).map(|value| (*value).to_owned())
+}
+
+fn refusal(error: LlmError) -> String {
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    error.to_string()
+}
+
+fn transcript() -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "{\"reply\": {\"text\": \"hi\"}}\n").unwrap();
+    file
+}
+
+#[test]
+fn a_key_registers_its_provider_and_makes_it_the_default() {
+    let client = Client::from_env_with(env(&[("OPENAI_API_KEY", "k")])).unwrap();
+    assert_eq!(client.default_provider(), Some("openai"));
+    assert_eq!(client.provider_names().collect::<Vec<_>>(), ["openai"]);
+}
+
+#[test]
+fn nothing_configured_says_what_to_do() {
+    let message = refusal(Client::from_env_with(env(&[])).unwrap_err());
+    assert!(message.contains("OPENAI_API_KEY"), "{message}");
+    let blank = refusal(Client::from_env_with(env(&[("OPENAI_API_KEY", " ")])).unwrap_err());
+    assert_eq!(blank, message);
+    let other = refusal(Client::from_env_with(env(&[("ANTHROPIC_API_KEY", "k")])).unwrap_err());
+    assert!(other.contains("`anthropic` is not yet supported by this version"), "{other}");
+    let bad = [("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "api.openai.com")];
+    assert!(refusal(Client::from_env_with(env(&bad)).unwrap_err()).contains("OPENAI_BASE_URL"));
+    let key = [("OPENAI_API_KEY", "line\nbreak")];
+    let message = refusal(Client::from_env_with(env(&key)).unwrap_err());
+    assert!(!message.contains("break"), "{message}");
+}
+
+#[test]
+fn connect_takes_the_flag_then_the_variable_then_the_newest_model() {
+    let key = [("OPENAI_API_KEY", "k"), ("CANON_MODEL", "gpt-5.1")];
+    let model = |flag, env_pairs: &[(&str, &str)]| {
+        Client::connect(flag, env(env_pairs)).unwrap().model.to_string()
+    };
+    assert_eq!(model(Some("gpt-5.2"), &key), "openai/gpt-5.2");
+    assert_eq!(model(None, &key), "openai/gpt-5.1");
+    let newest = get_latest_model("openai", None).unwrap();
+    assert_eq!(model(None, &key[..1]), format!("openai/{}", newest.id));
+    assert_eq!(model(Some("brand-new"), &key), "openai/brand-new");
+}
+
+#[test]
+fn connect_refuses_what_it_cannot_reach() {
+    let key = [("OPENAI_API_KEY", "k")];
+    let refused = |model, pairs: &[(&str, &str)]| {
+        refusal(Client::connect(Some(model), env(pairs)).unwrap_err())
+    };
+    assert!(refused("claude-opus-4-6", &key).contains("`anthropic` is not yet supported"));
+    assert!(refused("gemini/x", &key).contains("`gemini` is not yet supported"));
+    assert!(refused("openai/gpt-5.2", &[]).contains("OPENAI_API_KEY is not set"));
+    assert!(refused("mystery", &[]).contains("no model provider is configured"));
+    assert!(refused("scripted/./nowhere.jsonl", &[]).contains("nowhere.jsonl"));
+}
+
+#[tokio::test]
+async fn a_scripted_session_needs_no_key() {
+    let file = transcript();
+    let name = format!("scripted/{}", file.path().display());
+    let connected = Client::connect(Some(&name), env(&[])).unwrap();
+    assert_eq!(connected.model.provider.as_deref(), Some("scripted"));
+    let request = Request::new(connected.model.model.clone(), vec![Message::user("x")]);
+    let response = connected.client.complete(request.clone()).await.unwrap();
+    assert_eq!((response.text().as_str(), response.provider.as_str()), ("hi", "scripted"));
+
+    let pairs = [("CANON_MODEL", name.as_str()), ("OPENAI_API_KEY", "k")];
+    let client = Client::from_env_with(env(&pairs)).unwrap();
+    assert_eq!(client.default_provider(), Some("scripted"));
+    assert_eq!(client.complete(request).await.unwrap().text(), "hi");
+}

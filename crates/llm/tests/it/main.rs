@@ -1,0 +1,8 @@
+//! The client against a fake server that speaks the real wire and checks every request.
+
+// A panic in a helper of a test is the test's report.
+#![allow(clippy::unwrap_used)]
+
+mod openai;
+mod record;
+mod routing;
