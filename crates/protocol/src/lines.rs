@@ -86,6 +86,7 @@ impl LineDecoder {
         if let Some((len, seen)) = &mut self.skipped {
             *len += bytes.len() as u64;
             *seen = last;
+            self.keep_head(bytes);
             return;
         }
         // One byte of grace for the `\r` of a `\r\n` that may follow a line of exactly `max`.
@@ -95,16 +96,23 @@ impl LineDecoder {
             return;
         }
         self.skipped = Some(((self.partial.len() + bytes.len()) as u64, last));
-        let head = HEAD_LEN.saturating_sub(self.partial.len()).min(bytes.len());
-        self.partial.extend_from_slice(&bytes[..head]);
         self.partial.truncate(HEAD_LEN);
+        self.keep_head(bytes);
+    }
+
+    fn keep_head(&mut self, bytes: &[u8]) {
+        let room = HEAD_LEN.saturating_sub(self.partial.len()).min(bytes.len());
+        self.partial.extend_from_slice(&bytes[..room]);
     }
 
     fn complete(&mut self) -> Line {
         let mut bytes = self.partial.split().freeze();
         if let Some((len, last)) = self.skipped.take() {
+            // Lets go of the memory that the line had taken.
             self.partial = BytesMut::new();
-            return Line::TooLong { len: len - u64::from(last == b'\r'), head: bytes };
+            let len = len - u64::from(last == b'\r');
+            bytes.truncate(usize::try_from(len).unwrap_or(HEAD_LEN));
+            return Line::TooLong { len, head: bytes };
         }
         if bytes.last() == Some(&b'\r') {
             bytes.truncate(bytes.len() - 1);

@@ -95,15 +95,15 @@ impl Client {
     /// [`Client::start`] give. Nothing that the journal shows as sent is sent again.
     ///
     /// Timers leave no trace in a journal: a limit that had run out counts anew.
-    pub fn replay<'a>(
+    pub fn replay(
         options: Options,
-        journal: impl IntoIterator<Item = (Direction, &'a Line)>,
+        journal: impl IntoIterator<Item = (Direction, Line)>,
     ) -> Replayed {
         let mut client = Client::new(options);
         let mut past = Past::default();
         past.take(client.start());
         for (direction, line) in journal {
-            match (direction, line) {
+            match (direction, &line) {
                 (Direction::FromAgent, line) => past.take(client.received(line)),
                 (Direction::ToAgent, Line::Data(bytes)) => {
                     let message = Message::parse(bytes);
@@ -123,10 +123,10 @@ impl Client {
     }
 
     /// Notes a message that the host had decided to send.
-    fn sent(&mut self, message: &Message) -> Vec<Output> {
+    pub(super) fn sent(&mut self, message: &Message) -> Vec<Output> {
         let mut out = Vec::new();
         match message {
-            Message::Request { id: Id::Number(id), .. } => {
+            Message::Request { id: Id::Number(id), .. } if !self.is_over() => {
                 let call = id.as_u64().and_then(Call::of_id);
                 if let Some(call @ (Call::Turn(_) | Call::Interrupt(_) | Call::Steer(..))) = call {
                     self.note_call(call, &mut out);
