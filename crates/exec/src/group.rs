@@ -17,7 +17,7 @@ pub(crate) use proc_fs::related_processes;
 pub(crate) use signals::group_exists;
 pub use proc_fs::{is_alive, parent_of, process_start_time, processes_with_env};
 pub use signals::{Pid, Signal, kill_group, kill_process};
-pub(crate) use start::{ChildSetup, prepare_child};
+pub(crate) use start::{ChildSetup, close_on_exec_above_streams, prepare_child};
 pub use start::{spawn_detached, spawn_in_group};
 
 /// Longest time that [`kill_descendants`] keeps looking for survivors.

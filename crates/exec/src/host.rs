@@ -16,10 +16,10 @@ use crate::environment::{
 };
 use crate::local::LocalOptions;
 use crate::process::{ExecError, ExecResult, Invocation, Script, Stdin, run_invocation};
-use crate::sandbox::{Launcher, SandboxReport};
+use crate::sandbox::{Launcher, SandboxReport, Scratch};
 use files::Files;
 use resolve::Wanted;
-use zones::{Access, Zones};
+use zones::Zones;
 
 /// Files and commands of this machine.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(crate) struct Host {
     options: LocalOptions,
     launcher: Launcher,
     pub(crate) report: SandboxReport,
+    /// removed with the environment
+    scratch: Option<Scratch>,
 }
 
 impl Host {
@@ -42,7 +44,11 @@ impl Host {
         launcher: Launcher,
         report: SandboxReport,
     ) -> Self {
-        Self { files: Arc::new(Files { cwd, zones }), options, launcher, report }
+        Self { files: Arc::new(Files { cwd, zones }), options, launcher, report, scratch: None }
+    }
+
+    pub(crate) fn with_scratch(self, scratch: Scratch) -> Self {
+        Self { scratch: Some(scratch), ..self }
     }
 
     pub(crate) fn working_directory(&self) -> &Path {
@@ -146,14 +152,9 @@ impl Host {
 
     /// Removes the private temporary directory.
     pub(crate) async fn cleanup(&self) -> Result<(), FileError> {
-        let Some(private) = self.files.zones.private_tmp().map(Path::to_owned) else { return Ok(()) };
-        let removed = {
-            let private = private.clone();
-            tokio::task::spawn_blocking(move || std::fs::remove_dir_all(private)).await
-        };
-        match removed {
-            Ok(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(FileError::from_io(&private, error)),
-            _ => Ok(()),
+        match &self.scratch {
+            Some(scratch) => scratch.remove().map_err(|error| FileError::from_io(scratch.base(), error)),
+            None => Ok(()),
         }
     }
 
@@ -165,14 +166,6 @@ impl Host {
         let (files, owned) = (Arc::clone(&self.files), path.to_owned());
         let done = tokio::task::spawn_blocking(move || work(&files, &owned)).await;
         done.unwrap_or_else(|error| Err(FileError::Io { path: path.to_owned(), source: std::io::Error::other(error) }))
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        if let Some(private) = self.files.zones.private_tmp() {
-            let _gone_already = std::fs::remove_dir_all(private);
-        }
     }
 }
 

@@ -40,6 +40,12 @@ pub fn spawn_detached(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
+/// Keeps every descriptor above 2 from the program that this process becomes. For a process with
+/// one thread.
+pub(crate) fn close_on_exec_above_streams() -> io::Result<()> {
+    descriptors::close_on_exec_above(2)
+}
+
 /// Registers the set-up; it runs in the child after the standard streams were put in place.
 #[allow(unsafe_code)]
 pub(crate) fn prepare_child(command: &mut Command, setup: ChildSetup) {

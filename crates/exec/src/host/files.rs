@@ -172,6 +172,16 @@ impl Files {
     }
 }
 
+/// Puts a file with this content and mode at a path, following no link.
+pub(crate) fn replace_exact(host: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let (parent, name) = open_parent(host, false)?;
+    let temporary = format!(".{}.tmp", canon_runtime::id::new("canon"));
+    write_new(&parent, &temporary, content, None)?;
+    rustix::fs::chmodat(&parent, &temporary, Mode::from_raw_mode(mode), AtFlags::empty())?;
+    rustix::fs::renameat(&parent, &temporary, &parent, name)?;
+    Ok(())
+}
+
 /// Opens a regular file for reading, with its size. Never waits for a pipe, never touches a device.
 pub(super) fn open_regular(host: &Path, asked: &Path) -> Result<(File, u64), FileError> {
     let error = |source: io::Error| FileError::from_io(asked, source);

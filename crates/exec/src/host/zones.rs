@@ -84,8 +84,10 @@ impl Zones {
         self.zones.iter().filter(move |zone| zone.path != view && zone.path.starts_with(view))
     }
 
-    pub(crate) fn private_tmp(&self) -> Option<&Path> {
-        self.tmp.as_ref().map(|tmp| tmp.host.as_path())
+    /// Whether another place is shown to commands under this path or the one above it.
+    pub(crate) fn is_replaced(&self, view: &Path) -> bool {
+        let above = view.parent().unwrap_or(view);
+        self.tmp.as_ref().is_some_and(|tmp| *self.deciding(above) == tmp.zone)
     }
 
     /// Where a path of the commands' view lies on this machine.

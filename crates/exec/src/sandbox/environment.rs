@@ -1,13 +1,21 @@
 //! An environment whose commands and file operations obey a policy.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{SandboxError, SandboxOptions, SandboxPolicy};
+use super::bubblewrap::Bubblewrap;
+use super::git::Guard;
+use super::landlock::{Landlock, rules};
+use super::launcher::{Confined, Confiner, Launcher};
+use super::plan::{Tmp, zones};
+use super::probe::{Facts, probe};
+use super::scratch::Scratch;
+use super::{Backend, SandboxError, SandboxOptions, SandboxPolicy, SandboxReport, WhyNot};
 use crate::environment::delegate::delegate_to_host;
 use crate::host::Host;
+use crate::host::zones::{Access, Zones};
 
 /// Runs commands in the strongest sandbox that works here, and applies the same policy to file
-/// operations.
+/// operations. The probe and every command run as children of this process.
 #[derive(Debug)]
 pub struct SandboxedEnvironment {
     host: Host,
@@ -25,12 +33,156 @@ impl SandboxedEnvironment {
         options: SandboxOptions,
     ) -> Result<Self, SandboxError> {
         let cwd = cwd.into();
-        let bad = |why: String| SandboxError::BadPath { path: cwd.clone(), why };
-        let cwd = crate::local::canonical_directory(&cwd).map_err(|error| bad(error.to_string()))?;
+        let bad = |error: crate::FileError| SandboxError::BadPath { path: cwd.clone(), why: error.to_string() };
+        let cwd = crate::local::canonical_directory(&cwd).map_err(bad)?;
         if policy == SandboxPolicy::DangerFullAccess {
             return Ok(Self { host: Host::unconfined(cwd, options.into()) });
         }
-        Err(SandboxError::Unavailable { mode: policy.mode().into(), why_not: Vec::new() })
+        let mut why_not = Vec::new();
+        for backend in [Backend::Bubblewrap, Backend::Landlock] {
+            if options.backend.is_some_and(|wanted| wanted != backend) {
+                continue;
+            }
+            match prepare(backend, &policy, &cwd, &options).await? {
+                Ok(mut prepared) => {
+                    prepared.report.why_not = why_not;
+                    return Ok(Self { host: prepared.into_host(cwd, options) });
+                }
+                Err(reason) => why_not.push(WhyNot { backend, reason }),
+            }
+        }
+        Err(SandboxError::Unavailable { mode: policy.mode().into(), why_not })
+    }
+}
+
+/// Tries the backends for `policy`, and reports the one that would be chosen, without keeping it.
+///
+/// # Errors
+/// As [`SandboxedEnvironment::new`].
+pub async fn probe_policy(
+    policy: SandboxPolicy,
+    cwd: &Path,
+    options: SandboxOptions,
+) -> Result<SandboxReport, SandboxError> {
+    use crate::environment::ExecutionEnvironment as _;
+    Ok(SandboxedEnvironment::new(policy, cwd, options).await?.sandbox())
+}
+
+struct Prepared {
+    scratch: Scratch,
+    zones: Zones,
+    launcher: Launcher,
+    report: SandboxReport,
+}
+
+impl Prepared {
+    fn into_host(self, cwd: PathBuf, options: SandboxOptions) -> Host {
+        Host::new(cwd, self.zones, options.into(), self.launcher, self.report).with_scratch(self.scratch)
+    }
+}
+
+/// The outer error is about the policy, the inner one about this backend.
+async fn prepare(
+    backend: Backend,
+    policy: &SandboxPolicy,
+    cwd: &Path,
+    options: &SandboxOptions,
+) -> Result<Result<Prepared, String>, SandboxError> {
+    let facts = match probe(backend, options.helper.as_ref()).await {
+        Ok(facts) => facts,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let scratch = Scratch::new()?;
+    let tmp = match (backend, policy) {
+        (_, SandboxPolicy::WorkspaceWrite { exclude_tmp: true, .. }) => Tmp::No,
+        (Backend::Bubblewrap, _) => Tmp::AsTmp(scratch.tmp()),
+        _ => Tmp::InPlace(scratch.tmp()),
+    };
+    let zones = zones(policy, cwd, &options.masked_paths, &tmp)?;
+    if let Some(zone) = zones.iter().find(|zone| zone.access == Access::Write && facts.program.starts_with(&zone.path)) {
+        let place = zone.path.display();
+        return Ok(Err(format!("{} lies in the writable {place}, where a command could replace it", facts.program.display())));
+    }
+    if backend == Backend::Landlock && let Err(reason) = rules(&zones) {
+        return Ok(Err(reason));
+    }
+    make_mount_points(&zones)?;
+    let launcher = Launcher::Confined(Confined {
+        backend: confiner(backend, policy, options, &facts, &scratch)?,
+        tmp: match &tmp {
+            Tmp::No => None,
+            Tmp::AsTmp(_) => Some("/tmp".into()),
+            Tmp::InPlace(place) => Some(place.clone()),
+        },
+        git: Guard::new(roots(&zones), backend == Backend::Landlock),
+    });
+    let report = report(backend, policy, facts, &zones);
+    Ok(Ok(Prepared { scratch, zones, launcher, report }))
+}
+
+fn confiner(
+    backend: Backend,
+    policy: &SandboxPolicy,
+    options: &SandboxOptions,
+    facts: &Facts,
+    scratch: &Scratch,
+) -> Result<Confiner, SandboxError> {
+    let network = policy.network();
+    match (backend, &options.helper) {
+        (Backend::Landlock, Some(helper)) => Ok(Confiner::Landlock(Landlock { helper: helper.clone(), network })),
+        (Backend::Bubblewrap, _) => {
+            let (program, blank) = (facts.program.clone(), scratch.blank());
+            Ok(Confiner::Bubblewrap(Bubblewrap { program, network, blank }))
+        }
+        // A probe without a helper has failed before this.
+        _ => Err(SandboxError::Unavailable { mode: policy.mode().into(), why_not: Vec::new() }),
+    }
+}
+
+fn roots(zones: &Zones) -> impl Iterator<Item = &Path> {
+    zones.iter().filter(|zone| zone.access == Access::Write).map(|zone| zone.path.as_path())
+}
+
+/// Places below the private temporary directory that are shown from elsewhere need a directory to
+/// be mounted on; made here, so that file tools see what commands see.
+fn make_mount_points(zones: &Zones) -> std::io::Result<()> {
+    for zone in zones.iter().filter(|zone| zones.is_replaced(&zone.path)) {
+        if let Some(parent) = zone.path.parent() {
+            let parent = zones.to_host(parent);
+            if zone.path.is_dir() {
+                std::fs::create_dir_all(parent.join(zone.path.file_name().unwrap_or_default()))?;
+            } else {
+                std::fs::create_dir_all(parent)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn report(backend: Backend, policy: &SandboxPolicy, facts: Facts, zones: &Zones) -> SandboxReport {
+    let mut limits = Vec::new();
+    if policy.network() {
+        limits.push("local (unix) sockets are closed while the network is open".to_owned());
+    }
+    if backend == Backend::Landlock {
+        limits.push("no PID namespace: names and arguments of other processes can be seen, and a detached process may outlive its command".into());
+        limits.push("there are no sockets but connected pairs, not even to itself".into());
+        limits.push("directories above a hidden place cannot be listed".into());
+        if zones.iter().any(|zone| zone.path.ends_with(".git")) {
+            limits.push("git hooks and configuration are put back after each command, not protected during it".into());
+        }
+        if facts.version.trim_start_matches("ABI ").parse::<u32>().is_ok_and(|abi| abi < 6) {
+            limits.push("commands may send signals to other processes of this user".into());
+        }
+    }
+    SandboxReport {
+        mode: policy.mode().into(),
+        backend,
+        version: facts.version,
+        pid_namespace: facts.pid_namespace,
+        network: policy.network(),
+        limits,
+        why_not: Vec::new(),
     }
 }
 

@@ -1,5 +1,12 @@
 //! How a command is started under the policy.
 
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use super::bubblewrap::Bubblewrap;
+use super::git::Guard;
+use super::landlock::Landlock;
 use crate::host::zones::Zones;
 use crate::process::{ExecError, Invocation};
 
@@ -8,16 +15,59 @@ use crate::process::{ExecError, Invocation};
 pub(crate) enum Launcher {
     /// as they are
     Direct,
+    /// under a policy
+    Confined(Confined),
+}
+
+/// A backend with what is the same for both.
+#[derive(Debug)]
+pub(crate) struct Confined {
+    pub(super) backend: Confiner,
+    /// what commands are told to use for temporary files
+    pub(super) tmp: Option<PathBuf>,
+    pub(super) git: Guard,
+}
+
+/// A backend ready for use.
+#[derive(Debug)]
+pub(crate) enum Confiner {
+    Bubblewrap(Bubblewrap),
+    Landlock(Landlock),
+}
+
+impl Confiner {
+    pub(super) fn wrap(&self, invocation: Invocation, zones: &Zones) -> io::Result<Invocation> {
+        match self {
+            Self::Bubblewrap(backend) => backend.wrap(invocation, zones),
+            Self::Landlock(backend) => backend.wrap(invocation, zones),
+        }
+    }
 }
 
 impl Launcher {
     /// The program that runs the command confined.
-    pub(crate) fn wrap(&self, invocation: Invocation, _zones: &Zones) -> Result<Invocation, ExecError> {
-        match self {
-            Self::Direct => Ok(invocation),
+    pub(crate) fn wrap(&self, mut invocation: Invocation, zones: &Zones) -> Result<Invocation, ExecError> {
+        let Self::Confined(confined) = self else { return Ok(invocation) };
+        if !zones.to_host(&invocation.cwd).is_dir() {
+            return Err(ExecError::WorkingDirectory {
+                path: invocation.cwd,
+                source: io::ErrorKind::NotFound.into(),
+            });
         }
+        for name in ["TMPDIR", "TMP", "TEMP"].map(OsString::from) {
+            match &confined.tmp {
+                Some(tmp) => invocation.env.insert(name, tmp.into()),
+                None => invocation.env.remove(&name),
+            };
+        }
+        let prepared = confined.backend.wrap(invocation, zones);
+        prepared.map_err(|source| ExecError::Spawn { program: "the sandbox".into(), source })
     }
 
     /// Puts right what a command may have left.
-    pub(crate) fn after_command(&self) {}
+    pub(crate) fn after_command(&self) {
+        if let Self::Confined(confined) = self {
+            confined.git.restore();
+        }
+    }
 }
