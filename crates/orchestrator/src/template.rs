@@ -150,7 +150,7 @@ impl Template {
 
 /// Prompt of a later turn in the same session: the agent still has the first one, so that it is
 /// not repeated (Symphony §12.3). `turn` counts from 1 and is at least 2.
-pub fn continuation_prompt(issue: &Issue, turn: u32, max_turns: u32) -> String {
+pub fn continuation(issue: &Issue, turn: u32, max_turns: u32) -> String {
     format!(
         "The previous turn ended, and issue {} is still in state \"{}\". This is turn {turn} of at most \
          {max_turns}.\n\nGo on from where the workspace and this conversation stand; do not start over and do not \

@@ -92,7 +92,7 @@ pub fn resolve_path(explicit: Option<&Path>, cwd: &Path) -> PathBuf {
 /// See [`WorkflowError`]; each names the file, and the line where there is one.
 pub fn load(path: &Path) -> Result<Workflow, WorkflowError> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let bytes = read_limited(&path)?;
+    let bytes = read(&path)?;
     parse(&path, &bytes)
 }
 
@@ -106,7 +106,8 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     })
 }
 
-fn read_limited(path: &Path) -> Result<Vec<u8>, WorkflowError> {
+/// Bytes of the file at `path`, at most one more than [`MAX_BYTES`].
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, WorkflowError> {
     let missing = |source| WorkflowError::Missing { path: path.to_owned(), source };
     let metadata = std::fs::metadata(path).map_err(missing)?;
     if !metadata.is_file() {

@@ -101,22 +101,23 @@ fn tag_length(text: &str, close: &str) -> Option<usize> {
     for (index, c) in text.char_indices().skip(2) {
         match quote {
             Some(open) if c == open => quote = None,
-            Some(_) => {
-                // An apostrophe in the text of a comment tag is no quote: remember the first end.
-                if quoted_end.is_none()
-                    && text.get(index..).is_some_and(|rest| rest.starts_with(close))
-                {
-                    quoted_end = Some(index + close.len());
-                }
+            // An apostrophe in the text of a comment tag is no quote: remember the first end.
+            Some(_) if quoted_end.is_none() && closes(text, index, close) => {
+                quoted_end = Some(index + close.len());
             }
+            Some(_) => {}
             None if c == '"' || c == '\'' => quote = Some(c),
-            None if text.get(index..).is_some_and(|rest| rest.starts_with(close)) => {
+            None if closes(text, index, close) => {
                 return Some(index + close.len());
             }
             None => {}
         }
     }
     quoted_end
+}
+
+fn closes(text: &str, index: usize, close: &str) -> bool {
+    text.get(index..).is_some_and(|rest| rest.starts_with(close))
 }
 
 /// `tag` with every bare condition on a local variable as a comparison of the same outcome.

@@ -233,7 +233,7 @@ fn a_template_that_explodes_is_an_error() {
 
 #[test]
 fn the_continuation_prompt_names_issue_state_and_turn() {
-    let text = continuation_prompt(&issue(), 2, 20);
+    let text = continuation(&issue(), 2, 20);
     assert!(
         text.contains("CAN-7")
             && text.contains("\"Todo\"")

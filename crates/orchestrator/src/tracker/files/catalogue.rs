@@ -149,10 +149,12 @@ impl Catalogue {
 /// Paths of records that share an id or an identifier, with a message that names the others.
 fn clashes(records: &[(Arc<Record>, PathBuf)]) -> HashMap<PathBuf, String> {
     let mut messages = HashMap::new();
-    let keys: [(&str, fn(&Issue) -> &str); 2] =
-        [("identifier", |issue| &issue.identifier), ("id", |issue| &issue.id)];
-    for (key, value) in keys {
-        let mut holders: BTreeMap<&str, Vec<&Path>> = BTreeMap::new();
+    for key in ["identifier", "id"] {
+        let value = |issue: &'_ Issue| match key {
+            "id" => issue.id.clone(),
+            _ => issue.identifier.clone(),
+        };
+        let mut holders: BTreeMap<String, Vec<&Path>> = BTreeMap::new();
         for (record, path) in records {
             holders.entry(value(&record.issue)).or_default().push(path);
         }
