@@ -90,6 +90,18 @@ impl Machine {
         self.state.history.values().map(|history| history.identifier.as_str())
     }
 
+    /// Identifier of the issue that an attempt, live or remembered, belongs to.
+    pub fn issue_of_attempt(&self, attempt_id: &str) -> Option<&str> {
+        let live = self.live_attempts().find(|(id, _)| *id == attempt_id);
+        live.map(|(_, issue)| issue.identifier.as_str()).or_else(|| {
+            let mut past = self.state.history.values();
+            past.find(|history| {
+                history.attempts.iter().any(|attempt| attempt.attempt_id == attempt_id)
+            })
+            .map(|history| history.identifier.as_str())
+        })
+    }
+
     /// What is known about one issue, by id or identifier.
     pub fn issue_view(&self, issue: &str, now_ms: u64) -> Option<IssueView> {
         let id = self.find(issue)?;

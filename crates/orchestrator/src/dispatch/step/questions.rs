@@ -39,6 +39,8 @@ impl Step<'_> {
         running.phase = Phase::Blocked;
         running.slot = false;
         running.resume_since = running.all_answered().then_some(now);
+        // What the agent did before it asked may have made other issues eligible.
+        self.changed();
         self.may_fill(Fill::Reread);
     }
 

@@ -1,0 +1,4 @@
+//! Tests through the public API.
+
+mod dispatch;
+mod simulation;
