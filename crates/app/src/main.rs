@@ -1,2 +1,7 @@
 //! The `canon` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    canon::cli::main()
+}

@@ -1,0 +1,4 @@
+//! Bridges between parts that do not know each other.
+
+pub mod agent;
+pub mod app_server;

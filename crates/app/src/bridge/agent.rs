@@ -1,0 +1,166 @@
+//! Canon's agent put together: a model, a sandbox, a session.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use canon_agent::{Budget, Profile, Session, SessionConfig, SessionOptions, Tool};
+use canon_exec::sandbox::{HelperCommand, SandboxOptions, SandboxPolicy, SandboxedEnvironment};
+use canon_exec::{ExecutionEnvironment, SandboxReport};
+use canon_llm::{Client, Connected};
+use serde_json::Value;
+
+use crate::error::Error;
+
+/// The hidden subcommand that a sandboxed command starts through where Landlock confines it.
+pub const SANDBOX_HELPER: &str = "sandbox-helper";
+
+/// Which model an agent asks, resolved before any work begins.
+#[derive(Debug, Clone)]
+pub struct Model {
+    connected: Connected,
+}
+
+impl Model {
+    /// The model `name` (`[provider/]model`), else `CANON_MODEL`, else the newest catalogue model of
+    /// the first provider that has a key.
+    pub fn connect(name: Option<&str>) -> Result<Self, Error> {
+        let connected = Client::connect(name, |variable| std::env::var(variable).ok())
+            .map_err(|error| Error::input(error.to_string()))?;
+        Ok(Self { connected })
+    }
+
+    /// The provider's name.
+    pub fn provider(&self) -> &str {
+        self.connected.model.provider.as_deref().unwrap_or_default()
+    }
+
+    /// The provider's own id of the model.
+    pub fn id(&self) -> &str {
+        &self.connected.model.model
+    }
+}
+
+/// `name` with its provider in front, as [`Model::connect`] reads it.
+pub fn model_name(provider: Option<&str>, model: Option<&str>) -> Option<String> {
+    match (provider, model) {
+        (Some(provider), Some(model)) => Some(format!("{provider}/{model}")),
+        (None, Some(model)) => Some(model.to_owned()),
+        _ => None,
+    }
+}
+
+/// What confines an agent's commands and file operations.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    /// What is asked for.
+    pub policy: SandboxPolicy,
+    /// Paths that nothing in it may read.
+    pub masked: Vec<PathBuf>,
+}
+
+impl Sandbox {
+    /// The environment for `cwd` in this sandbox, after a probe; never a weaker one.
+    pub async fn environment(&self, cwd: &Path) -> Result<Arc<dyn ExecutionEnvironment>, Error> {
+        let helper = HelperCommand::own(SANDBOX_HELPER)
+            .map_err(|error| Error::environment(format!("cannot find this program: {error}")))?;
+        let options = SandboxOptions {
+            helper: Some(helper),
+            masked_paths: self.masked.clone(),
+            ..SandboxOptions::default()
+        };
+        let environment = SandboxedEnvironment::new(self.policy.clone(), cwd.to_owned(), options)
+            .await
+            .map_err(|error| Error::environment(error.to_string()))?;
+        Ok(Arc::new(environment))
+    }
+
+    /// What works on this machine, by trying it in `cwd`.
+    pub async fn probe(&self, cwd: &Path) -> Result<SandboxReport, Error> {
+        Ok(self.environment(cwd).await?.sandbox())
+    }
+}
+
+/// A sandbox policy as the app-server protocol writes it, `{type: workspaceWrite, …}`; `cwd` is
+/// writable by the policy's nature and needs no naming.
+pub fn policy_of_wire(policy: &Value, cwd: &Path) -> Result<SandboxPolicy, String> {
+    let network = policy.get("networkAccess").is_some_and(|network| {
+        network.as_bool() == Some(true) || network.as_str() == Some("enabled")
+    });
+    let roots = || -> Result<Vec<PathBuf>, String> {
+        let roots = policy.get("writableRoots").and_then(Value::as_array);
+        roots
+            .into_iter()
+            .flatten()
+            .filter(|root| root.as_str().is_none_or(|root| Path::new(root) != cwd))
+            .map(|root| {
+                root.as_str().map(PathBuf::from).filter(|root| root.is_absolute()).ok_or_else(
+                    || format!("writableRoots: {root} is not an absolute path"),
+                )
+            })
+            .collect()
+    };
+    match policy.get("type").and_then(Value::as_str) {
+        Some("readOnly") => Ok(SandboxPolicy::read_only().with_network(network)),
+        Some("workspaceWrite") => {
+            let mut sandbox = SandboxPolicy::workspace_write().with_network(network);
+            if let SandboxPolicy::WorkspaceWrite { writable_roots, exclude_tmp, .. } = &mut sandbox {
+                *writable_roots = roots()?;
+                *exclude_tmp = policy.get("excludeSlashTmp").and_then(Value::as_bool) == Some(true);
+            }
+            Ok(sandbox)
+        }
+        Some("dangerFullAccess") => Ok(SandboxPolicy::DangerFullAccess),
+        Some(other) => Err(format!(
+            "sandbox policy {other:?} is not supported; use readOnly, workspaceWrite or dangerFullAccess"
+        )),
+        None => Err("a sandbox policy needs a `type`".to_owned()),
+    }
+}
+
+/// The same policy on the wire.
+pub fn policy_to_wire(policy: &SandboxPolicy) -> Value {
+    match policy {
+        SandboxPolicy::ReadOnly { network, .. } => {
+            serde_json::json!({ "type": "readOnly", "networkAccess": network })
+        }
+        SandboxPolicy::WorkspaceWrite { writable_roots, network, exclude_tmp, .. } => {
+            serde_json::json!({
+                "type": "workspaceWrite", "writableRoots": writable_roots, "networkAccess": network,
+                "excludeSlashTmp": exclude_tmp, "excludeTmpdirEnvVar": exclude_tmp,
+            })
+        }
+        SandboxPolicy::DangerFullAccess => serde_json::json!({ "type": "dangerFullAccess" }),
+    }
+}
+
+/// What a session may use up, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// Most model replies; 0 for no limit.
+    pub max_turns: u32,
+    /// Most tokens.
+    pub max_tokens: Option<u64>,
+    /// Most US dollars.
+    pub max_cost_usd: Option<f64>,
+}
+
+/// Begins a session of Canon's agent.
+pub fn session(
+    model: &Model,
+    environment: Arc<dyn ExecutionEnvironment>,
+    tools: Vec<Arc<dyn Tool>>,
+    instructions: Option<String>,
+    limits: &Limits,
+) -> Result<Session, Error> {
+    let profile = Profile::for_model(model.provider(), model.id())
+        .map_err(|error| Error::input(error.to_string()))?;
+    let mut options = SessionOptions::new(model.connected.client.clone(), profile, environment);
+    options.extra_tools = tools;
+    options.user_instructions = instructions;
+    options.config = SessionConfig {
+        max_turns: limits.max_turns,
+        budget: Budget { max_tokens: limits.max_tokens, max_cost_usd: limits.max_cost_usd },
+        ..SessionConfig::default()
+    };
+    Session::new(options).map_err(|error| Error::input(error.to_string()))
+}

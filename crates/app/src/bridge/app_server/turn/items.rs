@@ -1,0 +1,162 @@
+//! The items of a turn, made of the session's events.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use canon_agent::{EventData, SessionEvent};
+use canon_protocol::codex::server::outgoing::{
+    FileChange, FileChangeKind, ItemStatus, Outgoing, ThreadItem, TurnScope,
+};
+use canon_runtime::id;
+use serde_json::{Value, json};
+
+/// Items that are open, and what is needed to complete them.
+pub(super) struct Items {
+    cwd: PathBuf,
+    message: Option<String>,
+    reasoning: Option<(String, String)>,
+    calls: HashMap<String, (String, Value)>,
+}
+
+impl Items {
+    pub(super) fn new(cwd: PathBuf) -> Self {
+        Self { cwd, message: None, reasoning: None, calls: HashMap::new() }
+    }
+
+    /// What an event means to the client.
+    pub(super) fn take(&mut self, event: &SessionEvent, scope: TurnScope<'_>) -> Vec<Outgoing> {
+        let at = event.timestamp;
+        match &event.data {
+            EventData::AssistantTextStart {} => {
+                let mut out = self.end_reasoning(scope, at);
+                let id = id::new("item");
+                let item = ThreadItem::AgentMessage { id: id.clone(), text: String::new() };
+                self.message = Some(id);
+                out.push(scope.item_started(&item, at));
+                out
+            }
+            EventData::AssistantTextDelta { delta } => {
+                self.message.iter().map(|id| scope.message_delta(id, delta)).collect()
+            }
+            EventData::AssistantTextEnd { text, .. } => {
+                let mut out = self.end_reasoning(scope, at);
+                if let Some(id) = self.message.take() {
+                    let item = ThreadItem::AgentMessage { id, text: text.clone() };
+                    out.push(scope.item_completed(&item, at));
+                }
+                out
+            }
+            EventData::ReasoningDelta { delta } => self.reasoning_delta(delta, scope, at),
+            EventData::ToolCallStart { tool_name, call_id, arguments } => {
+                self.calls.insert(call_id.clone(), (tool_name.clone(), arguments.clone()));
+                let item = self.item(call_id, tool_name, arguments, None);
+                vec![scope.item_started(&item, at)]
+            }
+            EventData::ToolCallOutputDelta { call_id, delta } => {
+                let is_command = self.calls.get(call_id).is_some_and(|(tool, _)| tool == "shell");
+                is_command.then(|| scope.output_delta(call_id, delta)).into_iter().collect()
+            }
+            EventData::ToolCallEnd { call_id, output, is_error, details, duration_ms, .. } => {
+                let Some((tool, arguments)) = self.calls.remove(call_id) else { return Vec::new() };
+                let end = End { output, is_error: *is_error, details, duration_ms: *duration_ms };
+                let item = self.item(call_id, &tool, &arguments, Some(end));
+                vec![scope.item_completed(&item, at)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Completes what a turn that broke off left open.
+    pub(super) fn close(&mut self, scope: TurnScope<'_>) -> Vec<Outgoing> {
+        let at = canon_runtime::clock::now_ms();
+        let mut out = self.end_reasoning(scope, at);
+        if let Some(id) = self.message.take() {
+            let item = ThreadItem::AgentMessage { id, text: String::new() };
+            out.push(scope.item_completed(&item, at));
+        }
+        let calls = std::mem::take(&mut self.calls);
+        for (call_id, (tool, arguments)) in calls {
+            let details = Value::Null;
+            let end = End { output: "", is_error: true, details: &details, duration_ms: 0 };
+            let item = self.item(&call_id, &tool, &arguments, Some(end));
+            out.push(scope.item_completed(&item, at));
+        }
+        out
+    }
+
+    fn reasoning_delta(&mut self, delta: &str, scope: TurnScope<'_>, at: u64) -> Vec<Outgoing> {
+        let mut out = Vec::new();
+        let (id, text) = self.reasoning.get_or_insert_with(|| {
+            let id = id::new("item");
+            let item = ThreadItem::Reasoning { id: id.clone(), summary: Vec::new() };
+            out.push(scope.item_started(&item, at));
+            (id, String::new())
+        });
+        text.push_str(delta);
+        out.push(scope.reasoning_delta(id, delta, 0));
+        out
+    }
+
+    fn end_reasoning(&mut self, scope: TurnScope<'_>, at: u64) -> Vec<Outgoing> {
+        let ended = self.reasoning.take().map(|(id, text)| {
+            scope.item_completed(&ThreadItem::Reasoning { id, summary: vec![text] }, at)
+        });
+        ended.into_iter().collect()
+    }
+
+    fn item(&self, call_id: &str, tool: &str, arguments: &Value, end: Option<End<'_>>) -> ThreadItem {
+        let id = call_id.to_owned();
+        let status = match &end {
+            None => ItemStatus::InProgress,
+            Some(end) if end.is_error => ItemStatus::Failed,
+            Some(_) => ItemStatus::Completed,
+        };
+        match tool {
+            "shell" => {
+                let exit_code = end.as_ref().and_then(|end| end.details["exit_code"].as_i64());
+                ThreadItem::CommandExecution {
+                    id,
+                    command: arguments["command"].as_str().unwrap_or_default().to_owned(),
+                    cwd: self.cwd.to_string_lossy().into_owned(),
+                    status,
+                    exit_code: exit_code.and_then(|code| i32::try_from(code).ok()),
+                    duration_ms: end.as_ref().map(|end| end.duration_ms),
+                    output: end.map(|end| end.output.to_owned()),
+                }
+            }
+            "write_file" | "edit_file" => ThreadItem::FileChange {
+                id,
+                changes: vec![change(arguments, end.as_ref().map(|end| end.details))],
+                status,
+            },
+            _ => ThreadItem::DynamicToolCall {
+                id,
+                tool: tool.to_owned(),
+                namespace: None,
+                arguments: arguments.clone(),
+                status,
+                duration_ms: end.as_ref().map(|end| end.duration_ms),
+                result: end.map(|end| {
+                    (!end.is_error, json!([{ "type": "inputText", "text": end.output }]))
+                }),
+            },
+        }
+    }
+}
+
+struct End<'a> {
+    output: &'a str,
+    is_error: bool,
+    details: &'a Value,
+    duration_ms: u64,
+}
+
+fn change(arguments: &Value, details: Option<&Value>) -> FileChange {
+    let created = details.is_some_and(|details| details["created"] == true);
+    let diff = details.and_then(|details| details["diff"].as_str());
+    FileChange {
+        path: arguments["file_path"].as_str().unwrap_or_default().to_owned(),
+        kind: if created { FileChangeKind::Add } else { FileChangeKind::Update(None) },
+        diff: diff.unwrap_or_default().to_owned(),
+    }
+}

@@ -1,0 +1,102 @@
+//! The command line: one file per command.
+
+pub mod app_server;
+pub mod client;
+pub mod exec;
+mod logs;
+pub mod models;
+mod print;
+pub mod supervise;
+pub mod up;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Error;
+
+/// Makes agent-compiled software trustworthy.
+#[derive(Debug, Parser)]
+#[command(name = "canon", version, about, disable_help_subcommand = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Orchestrate: poll the tracker, dispatch issues to coding agents, supervise them (Symphony)
+    Up(up::Args),
+    /// Show what a running `canon up` does
+    Status(client::StatusArgs),
+    /// Have a running `canon up` poll its tracker now
+    Refresh(client::Target),
+    /// Keep a running `canon up` from dispatching more
+    Pause(client::Target),
+    /// Let a paused `canon up` dispatch again
+    Resume(client::Target),
+    /// Answer the question of an issue's agent
+    Answer(client::AnswerArgs),
+    /// Stop an issue and hold it
+    Stop(client::IssueArgs),
+    /// Run an issue that waits or is held as soon as there is a slot
+    Retry(client::IssueArgs),
+    /// Run one non-interactive agent session
+    Exec(exec::Args),
+    /// Serve the agent behind the Codex app-server protocol on standard input and output
+    AppServer(app_server::Args),
+    /// List the models of the catalogue
+    Models(models::Args),
+    /// Supervise one session (started by `canon up`)
+    #[command(hide = true)]
+    Supervise(supervise::Args),
+    /// Run one command in a sandbox (started by the agent's tools)
+    #[command(hide = true)]
+    SandboxHelper {
+        /// What the sandbox is and what runs in it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+/// Runs the program; never panics on what it is given.
+pub fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            print::error(&error);
+            error.exit_code()
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Up(args) => up::run(args),
+        Command::Status(args) => client::status(args),
+        Command::Refresh(target) => client::refresh(&target),
+        Command::Pause(target) => client::pause(&target),
+        Command::Resume(target) => client::resume(&target),
+        Command::Answer(args) => client::answer(args),
+        Command::Stop(args) => client::stop(&args),
+        Command::Retry(args) => client::retry(&args),
+        Command::Exec(args) => exec::run(args),
+        Command::AppServer(args) => app_server::run(args),
+        Command::Models(args) => models::run(&args),
+        Command::Supervise(args) => supervise::run(args),
+        Command::SandboxHelper { args } => {
+            let code = canon_exec::sandbox::helper_main(args);
+            Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+        }
+    }
+}
+
+/// The asynchronous runtime of the commands that need one.
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::environment(format!("the runtime cannot be started: {error}")))
+}

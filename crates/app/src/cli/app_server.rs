@@ -1,0 +1,35 @@
+//! `canon app-server`: Canon's agent behind the Codex app-server protocol.
+
+use std::process::ExitCode;
+
+use super::{logs, runtime};
+use crate::bridge::agent::{Limits, model_name};
+use crate::bridge::app_server::{Setup, serve};
+use crate::error::Error;
+
+/// What threads get that say nothing else.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Model of threads that name none, as [PROVIDER/]MODEL; for the scripted provider the path of
+    /// its transcript
+    #[arg(long)]
+    model: Option<String>,
+    /// Provider of the model
+    #[arg(long)]
+    provider: Option<String>,
+}
+
+/// Serves the client on standard input and output until its input ends.
+pub fn run(args: Args) -> Result<ExitCode, Error> {
+    logs::to_stderr(tracing::Level::WARN);
+    let setup = Setup {
+        model: model_name(args.provider.as_deref(), args.model.as_deref()),
+        masked: vec![crate::home::state()?],
+        limits: Limits::default(),
+    };
+    let runtime = runtime()?;
+    let served = runtime.block_on(serve(tokio::io::stdin(), tokio::io::stdout(), setup));
+    // A read of standard input that nobody ends must not hold the process.
+    runtime.shutdown_background();
+    served.map(|()| ExitCode::SUCCESS)
+}
