@@ -18,8 +18,12 @@ use failure::Failure;
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  test [--list] [--only STEP,…] [--with-codex]   run everything that CI runs
-  bench [NAME [ARG…]]                            measure; without a name, list what can be measured
+  test                    run everything that CI runs
+    --only STEP,…         some of the steps
+    --package NAME        lint, test and document some of the packages
+    --with-codex          install the real Codex CLI and test against it
+    --list                name the steps
+  bench [NAME [ARG…]]     measure; without a name, list what can be measured
 ";
 
 fn main() -> ExitCode {

@@ -6,7 +6,6 @@ mod suite;
 mod summary;
 mod tally;
 
-use std::process::Command;
 use std::time::Instant;
 
 use crate::failure::Failure;
@@ -61,32 +60,20 @@ fn perform(step: Step, options: &Options, findings: &mut Findings) -> Result<Out
     match step {
         Step::Packages => packages::ensure(wants_codex(options)).map(|()| Outcome::Done),
         Step::Codex => provide_codex(options, findings),
-        Step::Fmt => run_command(&mut cargo(["fmt", "--all", "--check"])).map(|()| Outcome::Done),
-        Step::Clippy => run_command(&mut cargo([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--features",
-            "xtask/bench",
-            "--",
-            "-D",
-            "warnings",
-        ]))
-        .map(|()| Outcome::Done),
-        Step::Test => {
-            let (tally, skips) =
-                suite::run(&mut prepared(["test", "--workspace", "--no-fail-fast"]))?;
-            findings.skips.extend(skips);
-            findings.tally = tally;
-            if findings.tally.failed > 0 {
-                Err(Failure::work("tests failed, see above"))
-            } else {
-                Ok(Outcome::Done)
+        Step::Fmt => format(),
+        Step::Clippy => {
+            let mut command = cargo(["clippy", "--all-targets"]);
+            command.args(options.selection());
+            if !options.is_narrowed() {
+                command.args(["--features", "xtask/bench"]);
             }
+            run_command(command.args(["--", "-D", "warnings"])).map(|()| Outcome::Done)
         }
+        Step::Test => suite(options, findings),
         Step::Doc => {
-            let mut command = cargo(["doc", "--workspace", "--no-deps"]);
-            run_command(command.env("RUSTDOCFLAGS", "-D warnings")).map(|()| Outcome::Done)
+            let mut command = cargo(["doc", "--no-deps"]);
+            command.args(options.selection()).env("RUSTDOCFLAGS", "-D warnings");
+            run_command(&mut command).map(|()| Outcome::Done)
         }
         Step::Readme => {
             let skipped = readme::run()?;
@@ -97,13 +84,30 @@ fn perform(step: Step, options: &Options, findings: &mut Findings) -> Result<Out
     }
 }
 
-/// A cargo command with what tests look for in their environment.
-fn prepared<const N: usize>(args: [&str; N]) -> Command {
-    let mut command = cargo(args);
+fn format() -> Result<Outcome, Failure> {
+    // Names of files; the differences themselves are one command away.
+    match run_command(&mut cargo(["fmt", "--all", "--check", "--", "-l"])) {
+        Ok(()) => Ok(Outcome::Done),
+        Err(Failure::Work(_)) => {
+            Err(Failure::work("these files are not formatted: run `cargo fmt --all`"))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn suite(options: &Options, findings: &mut Findings) -> Result<Outcome, Failure> {
+    let mut command = cargo(["test", "--no-fail-fast"]);
+    command.args(options.selection());
     if let Some(binary) = codex::installed() {
         command.env(codex::VARIABLE, binary);
     }
-    command
+    let (tally, skips) = suite::run(&mut command)?;
+    findings.skips.extend(skips);
+    findings.tally = tally;
+    if findings.tally.failed > 0 {
+        return Err(Failure::work("tests failed, see above"));
+    }
+    Ok(Outcome::Done)
 }
 
 fn wants_codex(options: &Options) -> bool {

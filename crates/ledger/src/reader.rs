@@ -64,8 +64,15 @@ impl Ledger {
     pub fn streams(&self) -> Result<Vec<StreamInfo>, ReadError> {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
-            "SELECT r.stream, r.seq, r.at_ms FROM record r
-             JOIN (SELECT stream, max(seq) AS seq FROM record GROUP BY stream) USING (stream, seq) ORDER BY r.stream",
+            // From one name to the next in the index, instead of over all records.
+            "WITH RECURSIVE name (stream) AS (
+                 SELECT min(stream) FROM record
+                 UNION ALL
+                 SELECT (SELECT min(stream) FROM record WHERE stream > name.stream) FROM name WHERE stream IS NOT NULL
+             )
+             SELECT r.stream, r.seq, r.at_ms FROM name CROSS JOIN record r
+             WHERE r.stream = name.stream AND r.seq = (SELECT max(seq) FROM record WHERE stream = name.stream)
+             ORDER BY r.stream",
         )?;
         let rows = statement.query_map([], |row| {
             Ok(StreamInfo {

@@ -16,6 +16,9 @@ pub(crate) const FORMAT: i64 = 1;
 /// How long a reader waits for a checkpoint to finish. The writer is alone and never waits for another.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// To what the write-ahead file shrinks again after something large went through it.
+const JOURNAL_BYTES: i64 = 64 << 20;
+
 /// `record` is the chain; `head` repeats its end, so that cutting off the last records shows.
 const TABLES: &str = "
 CREATE TABLE record (
@@ -91,6 +94,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
 fn prepare(connection: &mut Connection, found: &Found) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES)?;
     if let Found::Empty = found {
         let transaction = connection.transaction()?;
         transaction.execute_batch(TABLES)?;

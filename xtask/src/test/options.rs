@@ -55,6 +55,8 @@ impl Step {
 pub(crate) struct Options {
     pub(crate) list: bool,
     pub(crate) with_codex: bool,
+    /// Packages to lint, test and document. Empty: the workspace.
+    packages: Vec<String>,
     /// Empty: all of them.
     only: Vec<Step>,
 }
@@ -73,6 +75,11 @@ impl Options {
                         .ok_or_else(|| Failure::usage("--only needs the names of steps"))?;
                     options.restrict(names)?;
                 }
+                "--package" | "-p" => {
+                    let name =
+                        args.next().ok_or_else(|| Failure::usage("--package needs a name"))?;
+                    options.packages.push(name.clone());
+                }
                 other => match other.strip_prefix("--only=") {
                     Some(names) => options.restrict(names)?,
                     None => {
@@ -89,6 +96,18 @@ impl Options {
             self.only.push(Step::named(name.trim())?);
         }
         Ok(())
+    }
+
+    /// Which packages a cargo command is about, in its own words.
+    pub(crate) fn selection(&self) -> Vec<&str> {
+        if self.packages.is_empty() {
+            return vec!["--workspace"];
+        }
+        self.packages.iter().flat_map(|name| ["--package", name]).collect()
+    }
+
+    pub(crate) fn is_narrowed(&self) -> bool {
+        !self.packages.is_empty()
     }
 
     pub(crate) fn steps(&self) -> impl Iterator<Item = Step> + '_ {
@@ -110,13 +129,19 @@ mod tests {
         let some = parse(&["--only", "doc, fmt", "--only=fmt", "--with-codex"]).unwrap();
         assert!(some.steps().eq([Step::Fmt, Step::Doc]));
         assert!(some.with_codex && !some.list);
+        assert_eq!(some.selection(), ["--workspace"]);
+        let two = parse(&["-p", "a", "--package", "b"]).unwrap();
+        assert_eq!(two.selection(), ["--package", "a", "--package", "b"]);
     }
 
     #[test]
     fn what_is_not_understood_is_named() {
-        for (args, word) in
-            [(&["--only", "tset"][..], "tset"), (&["--only"], "--only"), (&["fast"], "fast")]
-        {
+        for (args, word) in [
+            (&["--only", "tset"][..], "tset"),
+            (&["--only"], "--only"),
+            (&["-p"], "--package"),
+            (&["fast"], "fast"),
+        ] {
             let failure = parse(args).unwrap_err();
             assert!(failure.is_usage() && failure.message().unwrap().contains(word), "{failure:?}");
         }

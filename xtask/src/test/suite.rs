@@ -1,9 +1,9 @@
 //! Cargo's tests, watched while they run.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -29,7 +29,11 @@ pub(crate) fn run(command: &mut Command) -> Result<(Tally, Vec<Skip>), Failure> 
 
     let log = tempfile::NamedTempFile::new()
         .map_err(|error| Failure::environment(format!("cannot make a temporary file: {error}")))?;
-    command.args(["--", "--show-output"]).env(skips::VARIABLE, log.path()).stdout(Stdio::piped());
+    command
+        .args(["--", "--show-output"])
+        .env(skips::VARIABLE, log.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     println!("$ {}", shown(command));
     let mut child = command.spawn().map_err(|error| cannot_run(command, &error))?;
     let (mut tally, mut skips) = watch(&mut child)?;
@@ -44,29 +48,34 @@ pub(crate) fn run(command: &mut Command) -> Result<(Tally, Vec<Skip>), Failure> 
     Ok((tally, skips))
 }
 
+/// A line of the child's, from its standard output or not.
+struct Line {
+    output: bool,
+    text: String,
+}
+
 fn watch(child: &mut Child) -> Result<(Tally, Vec<Skip>), Failure> {
-    let output =
-        child.stdout.take().ok_or_else(|| Failure::environment("cargo has no standard output"))?;
     let (lines, received) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-            if lines.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                break;
-            }
-        }
-    });
+    // Cargo names on standard error what it runs; through one channel, lines stay whole and nearly in order.
+    if let Some(output) = child.stdout.take() {
+        forward(output, true, lines.clone());
+    }
+    if let Some(errors) = child.stderr.take() {
+        forward(errors, false, lines);
+    }
     let mut tally = Tally::default();
     let mut found = Vec::new();
     let mut last = String::new();
     loop {
         match received.recv_timeout(SILENCE) {
-            Ok(line) => {
-                let seen = tally.feed(&line);
+            Ok(Line { output: false, text }) => println!("{text}"),
+            Ok(Line { output: true, text }) => {
+                let seen = tally.feed(&text);
                 found.extend(seen.skip);
                 if seen.show {
-                    println!("{line}");
+                    println!("{text}");
                 }
-                last = line;
+                last = text;
             }
             Err(RecvTimeoutError::Disconnected) => return Ok((tally, found)),
             Err(RecvTimeoutError::Timeout) => {
@@ -78,6 +87,17 @@ fn watch(child: &mut Child) -> Result<(Tally, Vec<Skip>), Failure> {
             }
         }
     }
+}
+
+fn forward(stream: impl Read + Send + 'static, output: bool, lines: Sender<Line>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+            let text = String::from_utf8_lossy(&line).into_owned();
+            if lines.send(Line { output, text }).is_err() {
+                break;
+            }
+        }
+    });
 }
 
 /// Ends a process and all that it started, the youngest last, so that none is left to start more.

@@ -77,6 +77,9 @@ impl fmt::Display for Summary {
                 writeln!(f, "failed: {}: {message}", step.name())?;
             }
         }
+        for name in &self.tally.failures {
+            writeln!(f, "failed: {name}")?;
+        }
         for Skip { name, why } in &self.skips {
             writeln!(f, "skipped: {name}: {why}")?;
         }

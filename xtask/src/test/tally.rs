@@ -10,6 +10,8 @@ pub(crate) struct Tally {
     pub(crate) failed: u64,
     /// Tests that libtest ignored.
     pub(crate) ignored: u64,
+    /// The names of tests that failed.
+    pub(crate) failures: Vec<String>,
     section: Section,
     /// The test whose captured output is being read, until it reports a skip.
     current: bool,
@@ -62,6 +64,9 @@ impl Tally {
             Section::Output { failures: false } if skip.is_some() && self.current => {
                 self.current = false;
                 self.skipped += 1;
+            }
+            Section::Names { failures: true } => {
+                self.failures.extend(line.strip_prefix("    ").map(str::to_owned));
             }
             _ => {}
         }
@@ -157,6 +162,7 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
             }
         }
         assert_eq!((tally.passed, tally.failed, tally.ignored), (2, 1, 4));
+        assert_eq!(tally.failures, ["c"]);
         assert_eq!(skips.len(), 2);
         assert!(shown.contains(&"assertion failed") && shown.contains(&"    c"));
         assert!(!shown.contains(&"hello") && !shown.contains(&"    a"));

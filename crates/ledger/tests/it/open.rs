@@ -132,3 +132,30 @@ fn a_writer_in_another_process_holds_the_ledger_until_it_is_killed() {
     child.wait().unwrap();
     place.writer();
 }
+
+/// A process that was being started when its parent was killed has a copy of the lock for a moment.
+#[test]
+fn a_lock_left_over_by_the_dead_is_waited_for() {
+    let place = Place::new();
+    // The inner shell keeps the descriptor until its input ends, while the outer one, whose id is in the file, is gone.
+    let script = "exec 9>>\"$1\"; flock 9; echo $$ >&9; (echo ready; read -r _) <&0 & kill -9 $$";
+    let mut shell = Command::new("bash")
+        .args(["-c", script, "bash"])
+        .arg(place.dir().join("ledger.db.lock"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    BufReader::new(shell.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    assert_eq!(ready, "ready\n");
+    let input = shell.stdin.take();
+    shell.wait().unwrap();
+    // Not for ever.
+    match Ledger::open_writer(place.path()).unwrap_err() {
+        OpenError::Locked { pid, .. } => assert_eq!(pid, Some(shell.id())),
+        other => panic!("{other:?}"),
+    }
+    drop(input);
+    place.writer();
+}

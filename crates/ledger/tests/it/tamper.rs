@@ -15,7 +15,8 @@ fn ledger() -> Place {
     let writer = place.writer();
     for number in 1..=RECORDS {
         let stream = if number % 2 == 1 { "a" } else { "b" };
-        writer.append_blocking(stream, vec![record("kind", format!("payload {number}"))]).unwrap();
+        // Queued without waiting, so that they share commits.
+        drop(writer.append(stream, vec![record("kind", format!("payload {number}"))]));
     }
     writer.put_snapshot_blocking("a", 3, 1, b"state".to_vec()).unwrap();
     drop(writer);
