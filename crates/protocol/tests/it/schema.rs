@@ -146,6 +146,8 @@ fn say_everything(schemas: &Schemas, options: Options) {
     check(client.turn("go").unwrap(), &asked);
     let turn = json!({"id": 1 << 20, "result": {"turn": {"id": "t"}}});
     check(client.received(&hear(turn)), &asked);
+    let started = json!({"threadId": "th", "turn": {"id": "t"}});
+    check(client.received(&hear(json!({"method": "turn/started", "params": started}))), &asked);
     check(client.steer("more").unwrap(), &asked);
     let answers = [
         Answer::Tool { success: false, text: "no".to_owned() },

@@ -58,7 +58,7 @@ impl Client {
     fn on_turn_started(&mut self, params: &Value, out: &mut Vec<Output>) -> Handled {
         match params["turn"]["id"].as_str() {
             Some(id) if self.is_ours(params) && self.is_running(id) => {
-                self.turn_named(id, out);
+                self.turn_active(id, out);
                 Handled::Done
             }
             _ => Handled::No,

@@ -128,7 +128,7 @@ impl Client {
         match message {
             Message::Request { id: Id::Number(id), .. } if !self.is_over() => {
                 let call = id.as_u64().and_then(Call::of_id);
-                if let Some(call @ (Call::Turn(_) | Call::Interrupt(_) | Call::Steer(..))) = call {
+                if let Some(call @ (Call::Turn(_) | Call::Interrupt(..) | Call::Steer(..))) = call {
                     self.note_call(call, &mut out);
                 }
             }

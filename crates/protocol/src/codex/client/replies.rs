@@ -52,7 +52,7 @@ impl Client {
                 Some(_) => {}
                 None => self.refused(call, "the answer names no turn".to_owned(), out),
             },
-            Call::Name | Call::Interrupt(_) | Call::Steer(..) => {}
+            Call::Name | Call::Interrupt(..) | Call::Steer(..) => {}
         }
     }
 
@@ -89,11 +89,13 @@ impl Client {
                 let message = format!("the agent refused {method}: {message}");
                 self.end_turn(TurnOutcome::Error, Some(category), Some(message), None, out);
             }
-            _ => out.push(Output::Event(Event::RequestFailed {
-                method: method.to_owned(),
-                category,
-                message,
-            })),
+            _ => {
+                if let Call::Interrupt(number, _) = call {
+                    self.interrupt_refused(number);
+                }
+                let method = method.to_owned();
+                out.push(Output::Event(Event::RequestFailed { method, category, message }));
+            }
         }
     }
 
@@ -108,7 +110,7 @@ impl Client {
         let message = format!("the agent did not answer {method} within {limit} ms");
         match call {
             Call::Initialize | Call::Thread => self.startup_failed(category, message, out),
-            Call::Turn(number) | Call::Interrupt(number)
+            Call::Turn(number) | Call::Interrupt(number, _)
                 if self.running_turn() == Some(number) =>
             {
                 self.turn_broken(category, message, out);

@@ -51,6 +51,7 @@ impl Session {
         let mut session = Self::ready(options);
         session.turn("go");
         session.hear(json!({"id": 1 << 20, "result": {"turn": {"id": "t1"}}}));
+        session.started("t1");
         session.events.clear();
         session.sent.clear();
         session
@@ -108,6 +109,11 @@ impl Session {
         params["threadId"] = json!("th");
         params["turnId"] = json!("t1");
         self.hear(json!({"id": id, "method": method, "params": params}));
+    }
+
+    fn started(&mut self, turn: &str) {
+        let params = json!({"threadId": "th", "turn": {"id": turn}});
+        self.hear(json!({"method": "turn/started", "params": params}));
     }
 
     fn finish(&mut self, turn: &str, status: &str) {
@@ -227,7 +233,7 @@ fn turns_follow_each_other_on_one_thread() {
         assert_eq!(sent["params"]["input"][0]["text"], "go");
         assert_eq!(session.client.turn("again"), Err(Refused::TurnRuns));
         session.hear(json!({"id": number << 20, "result": {"turn": {"id": id}}}));
-        session.hear(json!({"method": "turn/started", "params": {"threadId": "th", "turn": {"id": id}}}));
+        session.started(id);
         assert_eq!(session.client.session_id(), Some(format!("th-{id}")));
         session.finish(id, "completed");
         assert_eq!(session.names(), ["turn_requested", "turn_started", "turn_completed"]);
@@ -284,12 +290,14 @@ fn the_end_carries_the_last_message_and_the_reported_error() {
 }
 
 #[test]
-fn an_interrupt_is_sent_once_and_waits_for_the_name() {
+fn an_interrupt_is_sent_once_and_not_before_the_turn_runs() {
     let mut session = Session::ready(options());
     assert_eq!(session.client.interrupt(), []);
     session.turn("go");
     assert_eq!(session.client.interrupt(), []);
     session.hear(json!({"id": 1 << 20, "result": {"turn": {"id": "t1"}}}));
+    assert_eq!(session.sent.len(), 1, "Codex would refuse it now");
+    session.started("t1");
     let sent = session.sent.last().unwrap().clone();
     assert_eq!(sent["method"], "turn/interrupt");
     assert_eq!(sent["params"], json!({"threadId": "th", "turnId": "t1"}));
@@ -301,6 +309,21 @@ fn an_interrupt_is_sent_once_and_waits_for_the_name() {
 }
 
 #[test]
+fn a_refused_interrupt_may_be_sent_again() {
+    let mut session = Session::in_turn(options());
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let out = session.client.interrupt();
+        session.perform(out);
+        let id = session.sent.last().unwrap()["id"].clone();
+        session.hear(json!({"id": id, "error": {"code": -32600, "message": "no active turn"}}));
+        ids.push(id);
+    }
+    assert_ne!(ids[0], ids[1]);
+    assert_eq!(session.client.running_turn(), Some(1));
+}
+
+#[test]
 fn steering_names_the_turn() {
     let mut session = Session::in_turn(options());
     for nth in 0..2u64 {
@@ -308,9 +331,9 @@ fn steering_names_the_turn() {
         session.perform(out);
         let sent = session.sent.last().unwrap();
         assert_eq!(sent["params"]["expectedTurnId"], "t1");
-        assert_eq!(sent["id"], (1 << 20) + 2 + nth);
+        assert_eq!(sent["id"], (1 << 20) + 32 + nth);
     }
-    session.hear(json!({"id": (1 << 20) + 2, "error": {"code": -32600, "message": "no"}}));
+    session.hear(json!({"id": (1 << 20) + 32, "error": {"code": -32600, "message": "no"}}));
     assert!(matches!(&session.events[0], Event::RequestFailed { method, .. } if method == "turn/steer"));
 }
 

@@ -19,9 +19,14 @@ pub(super) struct Turn {
     /// The last error that the agent reported, for an end that does not say why.
     pub(super) last_error: Option<(String, Option<Value>)>,
     usage_before: Usage,
+    /// The agent said that it runs. Codex refuses to stop or steer a turn between its answer to
+    /// `turn/start` and that moment.
+    pub(super) active: bool,
+    /// An interrupt is under way or was granted.
     interrupted: bool,
-    /// An interrupt is wanted as soon as the turn has an id.
+    /// An interrupt is wanted as soon as the turn is active.
     interrupt_wanted: bool,
+    interrupts: u32,
     steers: u32,
 }
 
@@ -42,7 +47,7 @@ impl Client {
     /// Adds input to the running turn.
     pub fn steer(&mut self, text: &str) -> Result<Vec<Output>, Refused> {
         self.check_open()?;
-        let turn = self.turn.as_ref().ok_or(Refused::NoTurn)?;
+        let turn = self.turn.as_ref().filter(|turn| turn.active).ok_or(Refused::NoTurn)?;
         let turn_id = turn.id.as_deref().ok_or(Refused::NoTurn)?;
         let params = wire::steer(self.thread_id().unwrap_or_default(), turn_id, text);
         let mut out = Vec::new();
@@ -50,9 +55,9 @@ impl Client {
         Ok(out)
     }
 
-    /// Asks the agent to stop the running turn; nothing when none runs or it was asked before.
-    /// The turn ends by [`Event::TurnEnded`] as usual. A wish that comes before the agent has
-    /// named the turn is kept until then, but not over a restart.
+    /// Asks the agent to stop the running turn; nothing when none runs or it was asked before
+    /// and did not refuse. The turn ends by [`Event::TurnEnded`] as usual. A wish that comes
+    /// before the agent said that the turn runs is kept until then, but not over a restart.
     pub fn interrupt(&mut self) -> Vec<Output> {
         let mut out = Vec::new();
         self.interrupt_turn(&mut out);
@@ -62,13 +67,23 @@ impl Client {
     pub(super) fn interrupt_turn(&mut self, out: &mut Vec<Output>) {
         let thread_id = self.thread.as_ref().map(|thread| thread.id.as_str()).unwrap_or_default();
         let Some(turn) = self.turn.as_mut().filter(|turn| !turn.interrupted) else { return };
-        let Some(turn_id) = &turn.id else {
+        let Some(turn_id) = turn.id.as_ref().filter(|_| turn.active) else {
             turn.interrupt_wanted = true;
             return;
         };
+        if turn.interrupts == wire::INTERRUPTS {
+            return;
+        }
         let params = wire::interrupt(thread_id, turn_id);
-        let call = Call::Interrupt(turn.number);
+        let call = Call::Interrupt(turn.number, turn.interrupts);
         self.call(call, &params, out);
+    }
+
+    /// The agent refused to stop the turn: it may be asked again.
+    pub(super) fn interrupt_refused(&mut self, number: u32) {
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.number == number) {
+            turn.interrupted = false;
+        }
     }
 
     fn check_open(&self) -> Result<(), Refused> {
@@ -90,15 +105,18 @@ impl Client {
                     last_message: None,
                     last_error: None,
                     usage_before: self.meter.sum(),
+                    active: false,
                     interrupted: false,
                     interrupt_wanted: false,
+                    interrupts: 0,
                     steers: 0,
                 });
                 out.push(Output::Event(Event::TurnRequested { turn: number }));
             }
-            (Call::Interrupt(number), Some(turn)) if turn.number == number => {
+            (Call::Interrupt(number, nth), Some(turn)) if turn.number == number => {
                 turn.interrupted = true;
                 turn.interrupt_wanted = false;
+                turn.interrupts = turn.interrupts.max(nth + 1);
             }
             (Call::Steer(number, nth), Some(turn)) if turn.number == number => {
                 turn.steers = turn.steers.max(nth + 1);
@@ -117,10 +135,16 @@ impl Client {
             turn_id: id.to_owned(),
             session_id: format!("{thread_id}-{id}"),
         };
-        let wanted = turn.interrupt_wanted;
         self.last_turn_id = Some(id.to_owned());
         out.push(Output::Event(event));
-        if wanted {
+    }
+
+    /// The agent said that the running turn, by this name, runs.
+    pub(super) fn turn_active(&mut self, id: &str, out: &mut Vec<Output>) {
+        self.turn_named(id, out);
+        let Some(turn) = self.turn.as_mut().filter(|turn| !turn.active) else { return };
+        turn.active = true;
+        if turn.interrupt_wanted {
             self.interrupt_turn(out);
         }
     }

@@ -15,13 +15,15 @@ pub(super) enum Call {
     Name,
     /// Number of the turn.
     Turn(u32),
-    /// Number of the turn.
-    Interrupt(u32),
+    /// Number of the turn, and of the attempt from 0, below [`INTERRUPTS`].
+    Interrupt(u32, u32),
     /// Number of the turn, and of the steering within it from 0.
     Steer(u32, u32),
 }
 
 const STRIDE: u64 = 1 << 20;
+/// How often one turn can be interrupted; an agent that refuses so often will not stop.
+pub(super) const INTERRUPTS: u32 = 31;
 
 impl Call {
     pub(super) fn id(self) -> u64 {
@@ -30,8 +32,10 @@ impl Call {
             Call::Thread => 1,
             Call::Name => 2,
             Call::Turn(turn) => u64::from(turn) * STRIDE,
-            Call::Interrupt(turn) => u64::from(turn) * STRIDE + 1,
-            Call::Steer(turn, nth) => u64::from(turn) * STRIDE + 2 + u64::from(nth),
+            Call::Interrupt(turn, nth) => u64::from(turn) * STRIDE + 1 + u64::from(nth),
+            Call::Steer(turn, nth) => {
+                u64::from(turn) * STRIDE + 1 + u64::from(INTERRUPTS) + u64::from(nth)
+            }
         }
     }
 
@@ -45,8 +49,8 @@ impl Call {
             (0, 2) => Some(Call::Name),
             (0, _) => None,
             (turn, 0) => Some(Call::Turn(turn)),
-            (turn, 1) => Some(Call::Interrupt(turn)),
-            (turn, nth) => Some(Call::Steer(turn, nth - 2)),
+            (turn, nth) if nth <= INTERRUPTS => Some(Call::Interrupt(turn, nth - 1)),
+            (turn, nth) => Some(Call::Steer(turn, nth - 1 - INTERRUPTS)),
         }
     }
 
@@ -57,7 +61,7 @@ impl Call {
             Call::Thread => "thread/start",
             Call::Name => "thread/name/set",
             Call::Turn(_) => "turn/start",
-            Call::Interrupt(_) => "turn/interrupt",
+            Call::Interrupt(..) => "turn/interrupt",
             Call::Steer(..) => "turn/steer",
         }
     }

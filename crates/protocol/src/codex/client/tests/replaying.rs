@@ -121,14 +121,13 @@ impl Session {
                     self.perform(out);
                 }
             }
-            // A wish for a turn without a name leaves no trace in the journal, by contract.
-            Act::Interrupt if self.client.session_id().is_some() => {
-                if self.client.turn.as_ref().is_some_and(|turn| turn.id.is_some()) {
+            // A wish for a turn that is not active leaves no trace in the journal, by contract.
+            Act::Interrupt => {
+                if self.client.turn.as_ref().is_some_and(|turn| turn.active) {
                     let out = self.client.interrupt();
                     self.perform(out);
                 }
             }
-            Act::Interrupt => {}
             Act::Answer(id) => {
                 let tool = Answer::Tool { success: true, text: "ok".to_owned() };
                 if self.answer(*id, tool).is_err() {
