@@ -8,31 +8,27 @@ use std::time::Duration;
 /// Longest line that is kept, in bytes; a whole answer of a model arrives as one line.
 pub const DEFAULT_MAX_LINE: usize = 64 * 1024 * 1024;
 
-/// One thing that the stream said.
+/// One thing that the stream said; borrowed from the decoder, which reuses its buffers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SseEvent {
+pub enum SseEvent<'a> {
     /// A dispatched message.
-    Message(SseMessage),
+    Message {
+        /// The `event` field; empty when there was none.
+        event: &'a str,
+        /// The payload: the `data` lines joined by LF.
+        data: &'a str,
+        /// The last `id` seen; it stays until another one comes.
+        id: Option<&'a str>,
+    },
     /// A line beyond the limit, its start kept; the message that it belonged to is lost with it.
     OverlongLine {
         /// The first bytes of the line, as text.
-        start: String,
+        start: &'a str,
         /// Its length in bytes, without the line end.
         length: u64,
     },
     /// The server asks for this wait before a new connection.
     Retry(Duration),
-}
-
-/// A message: the payload of its `data` lines joined by LF.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SseMessage {
-    /// The `event` field; empty when there was none.
-    pub event: String,
-    /// The payload.
-    pub data: String,
-    /// The last `id` seen; it stays until another one comes.
-    pub id: Option<String>,
 }
 
 /// Keeps what one chunk left unfinished for the next.
@@ -85,7 +81,7 @@ impl SseDecoder {
     }
 
     /// Takes the next bytes and hands every event that they complete to `emit`.
-    pub fn push(&mut self, mut bytes: &[u8], mut emit: impl FnMut(SseEvent)) {
+    pub fn push(&mut self, mut bytes: &[u8], mut emit: impl FnMut(SseEvent<'_>)) {
         if self.after_cr
             && let Some((first, rest)) = bytes.split_first()
         {
@@ -94,7 +90,7 @@ impl SseDecoder {
                 bytes = rest;
             }
         }
-        while let Some(end) = bytes.iter().position(|b| *b == b'\n' || *b == b'\r') {
+        while let Some(end) = find_line_end(bytes) {
             self.end_line(&bytes[..end], &mut emit);
             let ended_in_cr = bytes[end] == b'\r';
             bytes = &bytes[end + 1..];
@@ -110,7 +106,7 @@ impl SseDecoder {
     }
 
     /// The connection ended: hands out what a missing last blank line held back.
-    pub fn finish(mut self, mut emit: impl FnMut(SseEvent)) {
+    pub fn finish(mut self, mut emit: impl FnMut(SseEvent<'_>)) {
         if !self.partial.is_empty() {
             self.end_line(&[], &mut emit);
         }
@@ -130,7 +126,7 @@ impl SseDecoder {
         self.dropped = Some(before + (total - self.partial.len() as u64));
     }
 
-    fn end_line(&mut self, tail: &[u8], emit: &mut impl FnMut(SseEvent)) {
+    fn end_line(&mut self, tail: &[u8], emit: &mut impl FnMut(SseEvent<'_>)) {
         let first = std::mem::take(&mut self.at_start);
         if self.partial.is_empty() && self.dropped.is_none() && tail.len() <= self.max_line {
             self.line(without_bom(tail, first), emit);
@@ -143,7 +139,7 @@ impl SseDecoder {
             Some(dropped) => {
                 self.pending.spoiled = true;
                 emit(SseEvent::OverlongLine {
-                    start: String::from_utf8_lossy(&whole).into_owned(),
+                    start: &String::from_utf8_lossy(&whole),
                     length: dropped + whole.len() as u64,
                 });
             }
@@ -154,7 +150,7 @@ impl SseDecoder {
         }
     }
 
-    fn line(&mut self, line: &[u8], emit: &mut impl FnMut(SseEvent)) {
+    fn line(&mut self, line: &[u8], emit: &mut impl FnMut(SseEvent<'_>)) {
         if line.is_empty() {
             self.dispatch(emit);
             return;
@@ -167,7 +163,10 @@ impl SseDecoder {
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match name {
             b"data" => self.pending.add_data(value),
-            b"event" => self.pending.event = String::from_utf8_lossy(value).into_owned(),
+            b"event" => {
+                self.pending.event.clear();
+                self.pending.event.push_str(&String::from_utf8_lossy(value));
+            }
             b"id" if !value.contains(&0) => {
                 self.pending.id = Some(String::from_utf8_lossy(value).into_owned());
             }
@@ -177,19 +176,28 @@ impl SseDecoder {
         }
     }
 
-    fn dispatch(&mut self, emit: &mut impl FnMut(SseEvent)) {
-        let event = std::mem::take(&mut self.pending.event);
-        let data = std::mem::take(&mut self.pending.data);
-        let has_data = std::mem::take(&mut self.pending.has_data);
-        let spoiled = std::mem::take(&mut self.pending.spoiled);
-        if has_data && !spoiled {
-            let id = self.pending.id.clone();
-            emit(SseEvent::Message(SseMessage { event, data, id }));
+    fn dispatch(&mut self, emit: &mut impl FnMut(SseEvent<'_>)) {
+        let pending = &mut self.pending;
+        if pending.has_data && !pending.spoiled {
+            let id = pending.id.as_deref();
+            emit(SseEvent::Message { event: &pending.event, data: &pending.data, id });
         }
+        pending.clear();
     }
 }
 
 impl Pending {
+    /// Forgets the message but not the id.
+    fn clear(&mut self) {
+        self.event.clear();
+        if self.data.capacity() > KEPT_CAPACITY {
+            self.data = String::new();
+        }
+        self.data.clear();
+        self.has_data = false;
+        self.spoiled = false;
+    }
+
     fn add_data(&mut self, value: &[u8]) {
         if self.has_data {
             self.data.push('\n');
@@ -199,7 +207,24 @@ impl Pending {
     }
 }
 
-fn emit_retry(value: &[u8], emit: &mut impl FnMut(SseEvent)) {
+/// Where the first LF or CR is, eight bytes at a time: most of a stream is payload.
+fn find_line_end(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let (words, _) = bytes.as_chunks::<8>();
+    let found = words.iter().position(|word| {
+        let word = u64::from_ne_bytes(*word);
+        let has_lf = zero_byte(word ^ (ONES * u64::from(b'\n')));
+        let has_cr = zero_byte(word ^ (ONES * u64::from(b'\r')));
+        has_lf | has_cr != 0
+    });
+    let from = found.unwrap_or(words.len()) * 8;
+    let end = bytes[from..].iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+    Some(from + end)
+}
+
+fn emit_retry(value: &[u8], emit: &mut impl FnMut(SseEvent<'_>)) {
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(value).unwrap_or_default();
     if digits && let Ok(milliseconds) = text.parse() {

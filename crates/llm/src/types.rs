@@ -20,3 +20,6 @@ pub use response::{FinishReason, FinishReasonKind, RateLimitInfo, Response, Warn
 pub use stream::{EventStream, PartialToolCall, StreamEvent};
 pub use tool::{ToolCall, ToolChoice, ToolDefinition, ToolResult};
 pub use usage::Usage;
+
+#[cfg(test)]
+mod tests;

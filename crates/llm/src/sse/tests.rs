@@ -2,26 +2,42 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn decode(decoder: SseDecoder, chunks: &[&[u8]]) -> Vec<SseEvent> {
+/// An event that outlives its decoder.
+#[derive(Debug, Clone, PartialEq)]
+enum Owned {
+    Message { event: String, data: String, id: Option<String> },
+    OverlongLine { start: String, length: u64 },
+    Retry(Duration),
+}
+
+impl From<SseEvent<'_>> for Owned {
+    fn from(event: SseEvent<'_>) -> Self {
+        match event {
+            SseEvent::Message { event, data, id } => message(event, data, id),
+            SseEvent::OverlongLine { start, length } => {
+                Self::OverlongLine { start: start.to_owned(), length }
+            }
+            SseEvent::Retry(wait) => Self::Retry(wait),
+        }
+    }
+}
+
+fn decode(decoder: SseDecoder, chunks: &[&[u8]]) -> Vec<Owned> {
     let mut decoder = decoder;
     let mut events = Vec::new();
     for chunk in chunks {
-        decoder.push(chunk, |event| events.push(event));
+        decoder.push(chunk, |event| events.push(Owned::from(event)));
     }
-    decoder.finish(|event| events.push(event));
+    decoder.finish(|event| events.push(Owned::from(event)));
     events
 }
 
-fn all(text: &str) -> Vec<SseEvent> {
+fn all(text: &str) -> Vec<Owned> {
     decode(SseDecoder::default(), &[text.as_bytes()])
 }
 
-fn message(event: &str, data: &str, id: Option<&str>) -> SseEvent {
-    SseEvent::Message(SseMessage {
-        event: event.to_owned(),
-        data: data.to_owned(),
-        id: id.map(str::to_owned),
-    })
+fn message(event: &str, data: &str, id: Option<&str>) -> Owned {
+    Owned::Message { event: event.to_owned(), data: data.to_owned(), id: id.map(str::to_owned) }
 }
 
 #[test]
@@ -43,7 +59,7 @@ fn id_stays_and_retry_is_an_event_and_fields_without_data_dispatch_nothing() {
         [
             message("", "x", Some("7")),
             message("", "y", Some("7")),
-            SseEvent::Retry(Duration::from_millis(1500)),
+            Owned::Retry(Duration::from_millis(1500)),
             message("", "z", Some("7")),
         ]
     );
@@ -66,7 +82,7 @@ fn an_over_long_line_is_an_event_and_not_the_end() {
     assert_eq!(
         events,
         [
-            SseEvent::OverlongLine { start: format!("data: {}", "x".repeat(250)), length: 1006 },
+            Owned::OverlongLine { start: format!("data: {}", "x".repeat(250)), length: 1006 },
             message("", "next", None),
         ]
     );

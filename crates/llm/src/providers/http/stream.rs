@@ -89,12 +89,12 @@ impl<T: StreamTranslator> Reader<T> {
         }
     }
 
-    fn decoded(&mut self, event: SseEvent) {
+    fn decoded(&mut self, event: SseEvent<'_>) {
         if self.ended {
             return;
         }
         match event {
-            SseEvent::Message(message) => self.message(&message.event, &message.data),
+            SseEvent::Message { event, data, .. } => self.message(event, data),
             SseEvent::OverlongLine { length, .. } => {
                 let message = format!("a line of {length} bytes is over the limit");
                 self.fail(self.error(ErrorKind::Stream, message));
