@@ -104,3 +104,6 @@ fn prepend(steps: &mut VecDeque<Step>, path: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

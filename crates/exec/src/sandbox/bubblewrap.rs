@@ -60,7 +60,9 @@ impl Bubblewrap {
         for zone in zones.iter().filter(|zone| !zone.special && zone.path != Path::new("/")) {
             self.mount(zone, zones, &mut arguments);
         }
-        arguments.add(&["--remount-ro", "/run"]);
+        // Root without capabilities still owns the kernel's switches in `/proc/sys`.
+        arguments.read_only_later(Path::new("/proc"));
+        arguments.read_only_later(Path::new("/run"));
         arguments.finish()
     }
 

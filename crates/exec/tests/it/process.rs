@@ -124,7 +124,9 @@ async fn dropping_the_future_ends_everything_that_was_started() {
     let mut script = script(STUBBORN);
     script.env = script.env.with("TEST_MARKER", &marker);
     let (sender, mut ready) = mpsc::unbounded_channel();
-    script.on_output = Some(OutputSink::new(move |_| drop(sender.send(()))));
+    script.on_output = Some(OutputSink::new(move |_| {
+        let _already_seen = sender.send(());
+    }));
     tokio::select! {
         _ = run(script) => panic!("it cannot end by itself"),
         _ = ready.recv() => {}
@@ -139,7 +141,9 @@ fn the_end_of_the_runtime_ends_everything_that_was_started() {
     let mut script = script(STUBBORN);
     script.env = script.env.with("TEST_MARKER", &marker);
     let (sender, mut ready) = mpsc::unbounded_channel();
-    script.on_output = Some(OutputSink::new(move |_| drop(sender.send(()))));
+    script.on_output = Some(OutputSink::new(move |_| {
+        let _already_seen = sender.send(());
+    }));
     runtime.block_on(async {
         tokio::select! {
             _ = run(script) => panic!("it cannot end by itself"),

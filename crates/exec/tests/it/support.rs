@@ -7,14 +7,14 @@ use canon_exec::sandbox::{Backend, HelperCommand};
 use canon_exec::{ExecCommand, ExecResult, ExecutionEnvironment, SandboxError, SandboxOptions, SandboxPolicy, SandboxedEnvironment};
 
 /// The example program, which cargo builds beside the tests.
-pub fn helper_program() -> PathBuf {
+pub(crate) fn helper_program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let program = own.parent().unwrap().parent().unwrap().join("examples/exec_helper");
     assert!(program.is_file(), "{} is missing: run the tests with cargo", program.display());
     program
 }
 
-pub fn options(backend: Backend) -> SandboxOptions {
+pub(crate) fn options(backend: Backend) -> SandboxOptions {
     SandboxOptions {
         backend: Some(backend),
         helper: Some(HelperCommand { program: helper_program(), args: vec!["sandbox".into()] }),
@@ -23,10 +23,10 @@ pub fn options(backend: Backend) -> SandboxOptions {
     }
 }
 
-pub const BACKENDS: [Backend; 2] = [Backend::Bubblewrap, Backend::Landlock];
+pub(crate) const BACKENDS: [Backend; 2] = [Backend::Bubblewrap, Backend::Landlock];
 
 /// An environment, or `None` and a line for the task runner where the machine lacks the backend.
-pub async fn sandboxed(
+pub(crate) async fn sandboxed(
     name: &str,
     policy: SandboxPolicy,
     cwd: &Path,
@@ -44,14 +44,14 @@ pub async fn sandboxed(
     }
 }
 
-pub async fn sh(environment: &impl ExecutionEnvironment, command: &str) -> ExecResult {
+pub(crate) async fn sh(environment: &impl ExecutionEnvironment, command: &str) -> ExecResult {
     let mut command = ExecCommand::new(command);
     command.timeout = Some(Duration::from_secs(20));
     environment.exec_command(command).await.unwrap()
 }
 
 /// Whether any process still has this marker in its environment, for at most five seconds.
-pub async fn all_gone(key: &str, value: &str) -> bool {
+pub(crate) async fn all_gone(key: &str, value: &str) -> bool {
     for _ in 0..500 {
         if canon_exec::group::processes_with_env(key, value).is_empty() {
             return true;
@@ -63,7 +63,7 @@ pub async fn all_gone(key: &str, value: &str) -> bool {
     false
 }
 
-pub fn unique(name: &str) -> String {
+pub(crate) fn unique(name: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{name}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
