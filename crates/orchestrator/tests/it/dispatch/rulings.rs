@@ -139,6 +139,31 @@ fn ruling_07_a_blocked_issue_that_is_done_is_stopped() {
 }
 
 #[test]
+fn ruling_07_a_turn_that_ends_while_blocked_goes_on_only_with_a_slot() {
+    let mut rig = Rig::with(config(1), vec![issue("1"), issue("2")]);
+    rig.turn_starts("1", 1);
+    rig.asks("1", "q");
+    rig.read(RefreshPurpose::Slot, vec![issue("2")]);
+    rig.turn_ends("1", 1, TurnOutcome::Completed);
+    let effects = rig.read(RefreshPurpose::TurnBoundary, vec![issue("1")]);
+    assert!(matches!(&effects[..], [Effect::EndSession { failure: None, .. }]), "{effects:?}");
+    assert!(rig.answer("1", "q").is_empty(), "the question went with its turn");
+    assert_eq!(delay(&rig.ends("1", AttemptOutcome::Normal), "1"), Some(1_000));
+    assert_eq!(rig.machine.snapshot(rig.now).slots_used, 1);
+}
+
+#[test]
+fn ruling_07_a_question_between_turns_blocks_before_the_next_one() {
+    let mut rig = Rig::with(config(1), vec![issue("1")]);
+    rig.turn_starts("1", 1);
+    rig.turn_ends("1", 1, TurnOutcome::Completed);
+    rig.asks("1", "q");
+    assert!(rig.read(RefreshPurpose::TurnBoundary, vec![issue("1")]).is_empty());
+    assert_eq!(rig.machine.snapshot(rig.now).blocked.len(), 1);
+    assert_eq!(kinds(&rig.answer("1", "q")), ["answer", "next_turn"]);
+}
+
+#[test]
 fn ruling_08_a_broken_workflow_blocks_only_new_dispatches() {
     let mut rig = Rig::with(config(2), vec![issue("1"), issue("2")]);
     rig.turn_starts("1", 1);
@@ -176,6 +201,17 @@ fn ruling_10_an_unanswered_tracker_holds_up_nothing_else() {
     assert!(rig.apply(Event::Polled { poll_id: hanging, delta }).is_empty());
     assert!(before == *rig.machine.state());
     assert_eq!(kinds(&rig.apply(Event::RefreshRequested)), ["poll"]);
+}
+
+#[test]
+fn ruling_10_a_session_does_not_wait_for_a_silent_tracker_for_ever() {
+    let mut rig = Rig::with(config(1), vec![issue("1")]);
+    rig.turn_starts("1", 1);
+    rig.turn_ends("1", 1, TurnOutcome::Completed);
+    rig.now += 150_001;
+    let event = rig.machine.tick(&BTreeMap::new(), rig.now).unwrap();
+    let effects = rig.apply(event);
+    assert!(matches!(&effects[..], [Effect::EndSession { failure: Some(_), .. }]), "{effects:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use canon_orchestrator::issue::{Issue, state_in};
+use canon_orchestrator::issue::Issue;
 
 use super::rng::Rng;
 
@@ -48,7 +48,9 @@ impl Tracker {
     }
 
     pub(crate) fn by_states(&self, states: &[String]) -> Vec<Issue> {
-        self.issues.values().filter(|i| state_in(&i.state, states)).cloned().collect()
+        let spellings =
+            |state: &str| states.iter().any(|s| s.trim().eq_ignore_ascii_case(state.trim()));
+        self.issues.values().filter(|i| spellings(&i.state)).cloned().collect()
     }
 
     pub(crate) fn by_ids(&self, ids: &[String]) -> Vec<Issue> {
