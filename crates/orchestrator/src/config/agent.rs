@@ -56,7 +56,7 @@ pub enum OnInputRequired {
 /// `agent.verify`: a shell command in the workspace whose exit status says red or green.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verify {
-    /// Run by `bash -lc` like a hook; 0 is green.
+    /// Shell command, run in the workspace; exit status 0 is green.
     pub command: String,
     /// Time limit in milliseconds, at least 1; default `hooks.timeout_ms`.
     pub timeout_ms: u64,

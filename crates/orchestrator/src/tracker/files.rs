@@ -46,7 +46,6 @@ pub struct FilesTracker {
 #[derive(Debug)]
 struct Shared {
     dir: PathBuf,
-    terminal_states: Vec<String>,
     /// Active, terminal and further states, each once, in the configured spelling.
     known_states: Vec<String>,
     scanner: Scanner,
@@ -115,9 +114,10 @@ impl FilesTracker {
         }
         let shared = Shared {
             dir: settings.dir,
-            terminal_states: config.terminal_states.iter().map(|state| state_key(state)).collect(),
             known_states,
-            scanner: Scanner::default(),
+            scanner: Scanner::new(
+                config.terminal_states.iter().map(|state| state_key(state)).collect(),
+            ),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -153,10 +153,7 @@ impl Tracker for FilesTracker {
             return Ok(Vec::new());
         }
         let states: Vec<String> = states.iter().map(|state| state_key(state)).collect();
-        self.blocking(move |shared| {
-            Ok(shared.scanner.read(&shared.dir)?.in_states(&states, &shared.terminal_states))
-        })
-        .await
+        self.blocking(move |shared| Ok(shared.scanner.read(&shared.dir)?.in_states(&states))).await
     }
 
     async fn fetch_issues_by_ids(&self, ids: &[String]) -> Result<Vec<Issue>, TrackerError> {
@@ -164,10 +161,7 @@ impl Tracker for FilesTracker {
             return Ok(Vec::new());
         }
         let ids = ids.to_vec();
-        self.blocking(move |shared| {
-            shared.scanner.read(&shared.dir)?.with_ids(&ids, &shared.terminal_states)
-        })
-        .await
+        self.blocking(move |shared| shared.scanner.read(&shared.dir)?.with_ids(&ids)).await
     }
 
     fn problems(&self) -> Vec<RecordProblem> {

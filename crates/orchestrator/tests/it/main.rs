@@ -2,3 +2,4 @@
 
 mod dispatch;
 mod simulation;
+mod workflow_file;

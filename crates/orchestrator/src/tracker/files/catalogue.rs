@@ -12,10 +12,20 @@ use crate::tracker::{RecordProblem, TrackerError};
 /// One reading of the directory.
 #[derive(Debug)]
 pub(super) struct Catalogue {
-    records: Vec<(Arc<Record>, PathBuf)>,
+    records: Vec<Known>,
     by_id: HashMap<String, usize>,
     by_identifier: HashMap<String, usize>,
     bad: Vec<Bad>,
+}
+
+/// A file that is an issue.
+#[derive(Debug)]
+struct Known {
+    record: Arc<Record>,
+    path: PathBuf,
+    state_key: String,
+    /// As the tracker shows it: blockers looked up, `dispatchable` decided.
+    issue: Issue,
 }
 
 /// A file that is no issue.
@@ -27,8 +37,8 @@ struct Bad {
 }
 
 impl Catalogue {
-    /// `entries` in the order in which issues shall come out.
-    pub(super) fn new(entries: Vec<Entry>) -> Self {
+    /// `entries` in the order in which issues shall come out; `terminal` are [`state_key`]s.
+    pub(super) fn new(entries: Vec<Entry>, terminal: &[String]) -> Self {
         let mut bad = Vec::new();
         let mut good = Vec::new();
         for entry in entries {
@@ -57,9 +67,22 @@ impl Catalogue {
                     let index = catalogue.records.len();
                     catalogue.by_id.insert(record.issue.id.clone(), index);
                     catalogue.by_identifier.insert(record.issue.identifier.clone(), index);
-                    catalogue.records.push((record, path));
+                    catalogue.records.push(Known {
+                        state_key: state_key(&record.issue.state),
+                        issue: record.issue.clone(),
+                        record,
+                        path,
+                    });
                 }
             }
+        }
+        let issues: Vec<Issue> = catalogue
+            .records
+            .iter()
+            .map(|known| catalogue.resolved(&known.record, terminal))
+            .collect();
+        for (known, issue) in catalogue.records.iter_mut().zip(issues) {
+            known.issue = issue;
         }
         catalogue
     }
@@ -68,7 +91,7 @@ impl Catalogue {
     pub(super) fn problems(&self) -> Vec<RecordProblem> {
         let mut problems: Vec<RecordProblem> =
             self.bad.iter().map(|bad| bad.problem.clone()).collect();
-        for (record, path) in &self.records {
+        for Known { record, path, .. } in &self.records {
             for blocker in record.blockers.iter().filter(|blocker| self.find(blocker).is_none()) {
                 let message = format!(
                     "blocked_by names {blocker:?}, which is no readable issue here; it blocks until there is one"
@@ -79,66 +102,57 @@ impl Catalogue {
         problems
     }
 
-    /// Issues in one of `states`; both lists hold [`state_key`]s.
-    pub(super) fn in_states(&self, states: &[String], terminal: &[String]) -> Vec<Issue> {
-        let wanted = |record: &Record| states.contains(&state_key(&record.issue.state));
-        let records = self.records.iter().filter(|(record, _)| wanted(record));
-        records.map(|(record, _)| self.issue(record, terminal)).collect()
+    /// Issues in one of `states`, which are [`state_key`]s.
+    pub(super) fn in_states(&self, states: &[String]) -> Vec<Issue> {
+        let wanted = self.records.iter().filter(|known| states.contains(&known.state_key));
+        wanted.map(|known| known.issue.clone()).collect()
     }
 
     /// The issues `ids` that are there.
     ///
     /// # Errors
     /// When a file that is, or may be, one of them is malformed.
-    pub(super) fn with_ids(
-        &self,
-        ids: &[String],
-        terminal: &[String],
-    ) -> Result<Vec<Issue>, TrackerError> {
+    pub(super) fn with_ids(&self, ids: &[String]) -> Result<Vec<Issue>, TrackerError> {
         let mut issues = Vec::with_capacity(ids.len());
         let mut seen = HashSet::new();
         for id in ids.iter().filter(|id| seen.insert(id.as_str())) {
-            if let Some((record, _)) = self.by_id.get(id).and_then(|index| self.records.get(*index))
-            {
-                issues.push(self.issue(record, terminal));
-            } else if let Some(bad) =
-                self.bad.iter().find(|bad| bad.id.as_ref().is_none_or(|other| other == id))
-            {
-                return Err(TrackerError::Response {
-                    message: format!("issue {id:?} cannot be read: {}", bad.problem),
-                });
+            let may_be = |bad: &&Bad| bad.id.as_ref().is_none_or(|other| other == id);
+            if let Some((issue, _)) = self.locate(id) {
+                issues.push(issue.clone());
+            } else if let Some(bad) = self.bad.iter().find(may_be) {
+                let message = format!("issue {id:?} cannot be read: {}", bad.problem);
+                return Err(TrackerError::Response { message });
             }
         }
         Ok(issues)
     }
 
-    /// Path and record of the issue `id`.
-    pub(super) fn locate(&self, id: &str) -> Option<&Path> {
-        self.by_id
-            .get(id)
-            .and_then(|index| self.records.get(*index))
-            .map(|(_, path)| path.as_path())
+    /// The issue `id` and the path of its file.
+    pub(super) fn locate(&self, id: &str) -> Option<(&Issue, &Path)> {
+        let known = self.records.get(*self.by_id.get(id)?)?;
+        Some((&known.issue, &known.path))
     }
 
-    fn find(&self, blocker: &str) -> Option<&Record> {
+    fn find(&self, blocker: &str) -> Option<&Known> {
         let index = self.by_id.get(blocker).or_else(|| self.by_identifier.get(blocker))?;
-        self.records.get(*index).map(|(record, _)| record.as_ref())
+        self.records.get(*index)
     }
 
     /// The issue with its blockers looked up; an unknown blocker blocks.
-    fn issue(&self, record: &Record, terminal: &[String]) -> Issue {
+    fn resolved(&self, record: &Record, terminal: &[String]) -> Issue {
         let mut issue = record.issue.clone();
         for name in &record.blockers {
-            let blocker = match self.find(name) {
-                None => unresolved(name),
-                Some(other) => BlockerRef {
-                    id: Some(other.issue.id.clone()),
-                    identifier: Some(other.issue.identifier.clone()),
-                    state: Some(other.issue.state.clone()),
-                },
+            let (blocker, done) = match self.find(name) {
+                None => (unresolved(name), false),
+                Some(other) => {
+                    let blocker = BlockerRef {
+                        id: Some(other.record.issue.id.clone()),
+                        identifier: Some(other.record.issue.identifier.clone()),
+                        state: Some(other.record.issue.state.clone()),
+                    };
+                    (blocker, terminal.contains(&other.state_key))
+                }
             };
-            let done =
-                blocker.state.as_deref().is_some_and(|state| terminal.contains(&state_key(state)));
             issue.dispatchable &= done;
             issue.blocked_by.push(blocker);
         }

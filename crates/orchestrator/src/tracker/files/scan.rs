@@ -1,12 +1,13 @@
 //! Reading the directory: only files that changed since the last read are opened.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::catalogue::Catalogue;
 use super::record::{self, Malformed, Record};
@@ -14,6 +15,9 @@ use crate::tracker::{RecordProblem, TrackerError};
 
 /// Largest issue file that is read, in bytes.
 pub(super) const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Longest step in which file systems count time; two changes within one look the same.
+const CLOCK_STEP: Duration = Duration::from_millis(50);
 
 /// Tells one content of a file from another without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,51 +37,75 @@ impl Stamp {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
+
+    /// Whether the last change is longer ago than the steps in which file systems keep time.
+    fn is_settled(&self, now: SystemTime) -> bool {
+        let (seconds, nanos) = self.changed;
+        let changed = Duration::new(seconds.unsigned_abs(), u32::try_from(nanos).unwrap_or(0));
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        now.checked_sub(changed).is_some_and(|age| age > CLOCK_STEP)
+    }
 }
 
 /// One file of the directory, as last read.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) path: PathBuf,
+    /// `None`: to be read again.
     stamp: Option<Stamp>,
     pub(super) record: Result<Arc<Record>, Arc<Malformed>>,
 }
 
 /// The cache; one read at a time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scanner {
+    terminal_states: Vec<String>,
     cache: Mutex<Cache>,
     problems: Mutex<Vec<RecordProblem>>,
 }
 
+/// Entries by name of the file.
+type Entries = HashMap<OsString, Entry>;
+
 #[derive(Debug, Default)]
 struct Cache {
-    entries: HashMap<PathBuf, Entry>,
+    entries: Entries,
     catalogue: Option<Arc<Catalogue>>,
 }
 
 impl Scanner {
+    /// A scanner that has read nothing; `terminal_states` are [`state_key`](crate::issue::state_key)s.
+    pub(super) fn new(terminal_states: Vec<String>) -> Self {
+        Self { terminal_states, cache: Mutex::default(), problems: Mutex::default() }
+    }
+
     /// Reads `dir` as it is now.
     ///
     /// # Errors
     /// When the directory cannot be read: never an empty list instead (ruling 11).
     pub(super) fn read(&self, dir: &Path) -> Result<Arc<Catalogue>, TrackerError> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = scan(dir, &cache.entries).map_err(|error| TrackerError::Request {
+        let files = list(dir).map_err(|error| TrackerError::Request {
             what: format!("cannot read the issue directory {}", dir.display()),
             source: error.into(),
         })?;
-        match &cache.catalogue {
-            Some(catalogue) if !fresh.changed => Ok(Arc::clone(catalogue)),
-            _ => {
-                let mut entries: Vec<Entry> = fresh.entries.values().cloned().collect();
-                entries.sort_by(|a, b| a.path.cmp(&b.path));
-                let catalogue = Arc::new(Catalogue::new(entries));
-                *cache = Cache { entries: fresh.entries, catalogue: Some(Arc::clone(&catalogue)) };
-                self.report(catalogue.problems());
-                Ok(catalogue)
-            }
+        let same = files.len() == cache.entries.len()
+            && files.iter().all(|(name, look)| is_known(&cache.entries, name, look));
+        if let (true, Some(catalogue)) = (same, &cache.catalogue) {
+            return Ok(Arc::clone(catalogue));
         }
+        let entries: Entries = files
+            .into_iter()
+            .filter_map(|(name, look)| {
+                Some((name.clone(), entry(dir, &name, look, &cache.entries)?))
+            })
+            .collect();
+        let mut sorted: Vec<Entry> = entries.values().cloned().collect();
+        sorted.sort_by(|a, b| a.path.cmp(&b.path));
+        let catalogue = Arc::new(Catalogue::new(sorted, &self.terminal_states));
+        *cache = Cache { entries, catalogue: Some(Arc::clone(&catalogue)) };
+        self.report(catalogue.problems());
+        Ok(catalogue)
     }
 
     /// What the last read complained about.
@@ -101,76 +129,71 @@ impl Scanner {
     }
 }
 
-struct Fresh {
-    entries: HashMap<PathBuf, Entry>,
-    /// Whether anything differs from what was known.
-    changed: bool,
-}
-
-fn scan(dir: &Path, known: &HashMap<PathBuf, Entry>) -> io::Result<Fresh> {
-    let mut fresh = Fresh { entries: HashMap::with_capacity(known.len()), changed: false };
+/// Every issue file in `dir` with what the system says of it.
+fn list(dir: &Path) -> io::Result<Vec<(OsString, io::Result<Metadata>)>> {
+    let mut files = Vec::new();
     for item in fs::read_dir(dir)? {
         let item = item?;
-        if !is_issue_name(&item.file_name()) {
+        let name = item.file_name();
+        if !is_issue_name(&name) {
             continue;
         }
-        let path = item.path();
-        let entry = match item.metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => Some(unreadable(&path, None, known, &error)),
-            Ok(metadata) if metadata.is_dir() => continue,
-            Ok(metadata) => read_entry(&path, &metadata, known),
-        };
-        if let Some(entry) = entry {
-            fresh.changed |= known
-                .get(&path)
-                .is_none_or(|last| last.stamp.is_none() || last.stamp != entry.stamp);
-            fresh.entries.insert(path, entry);
+        match item.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(metadata) if metadata.is_dir() => {}
+            look => files.push((name, look)),
         }
     }
-    fresh.changed |= fresh.entries.len() != known.len();
-    Ok(fresh)
+    Ok(files)
 }
 
 /// `*.md`, but neither hidden, nor a draft (`_…`), nor a README.
 fn is_issue_name(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    let lower = name.to_lowercase();
-    lower.ends_with(".md") && !name.starts_with(['.', '_']) && lower != "readme.md"
+    let name = name.as_encoded_bytes();
+    let extension = name.len().checked_sub(3).and_then(|start| name.get(start..));
+    extension.is_some_and(|extension| extension.eq_ignore_ascii_case(b".md"))
+        && !name.starts_with(b".")
+        && !name.starts_with(b"_")
+        && !name.eq_ignore_ascii_case(b"readme.md")
 }
 
-/// The entry for `path`, from the cache where the file has not changed; `None` where it has gone.
-fn read_entry(path: &Path, metadata: &Metadata, known: &HashMap<PathBuf, Entry>) -> Option<Entry> {
-    let stamp = Stamp::of(metadata);
-    if let Some(entry) = known.get(path).filter(|entry| entry.stamp == Some(stamp)) {
+fn is_known(known: &Entries, name: &OsStr, look: &io::Result<Metadata>) -> bool {
+    let stamp = look.as_ref().ok().map(Stamp::of);
+    stamp.is_some() && known.get(name).is_some_and(|entry| entry.stamp == stamp)
+}
+
+/// The entry for `name`, from the cache where the file has not changed; `None` where it has gone.
+fn entry(dir: &Path, name: &OsStr, look: io::Result<Metadata>, known: &Entries) -> Option<Entry> {
+    let last = known.get(name);
+    if let Some(entry) = last.filter(|_| is_known(known, name, &look)) {
         return Some(entry.clone());
     }
+    let path = dir.join(name);
+    let metadata = match look {
+        Ok(metadata) => metadata,
+        Err(error) => return Some(unreadable(path, last, &error)),
+    };
     if !metadata.is_file() {
-        let error = io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "not a regular file; symbolic links are not followed",
-        );
-        return Some(unreadable(path, Some(stamp), known, &error));
+        let error = io::Error::other("not a regular file; symbolic links are not followed");
+        return Some(unreadable(path, last, &error));
     }
-    match read_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => Some(unreadable(path, None, known, &error)),
-        Ok((stamp, bytes)) => {
-            let name = path.file_name().map(Path::new).unwrap_or(path);
-            let record = match bytes.len() as u64 > MAX_BYTES {
-                true => Err(Malformed {
-                    line: None,
-                    message: format!("the file is larger than {MAX_BYTES} bytes; shorten it"),
-                    id: None,
-                }),
-                false => record::parse(name, &bytes),
-            };
-            let record = record
-                .map(Arc::new)
-                .map_err(|malformed| Arc::new(with_last_id(malformed, path, known)));
-            Some(Entry { path: path.to_owned(), stamp: Some(stamp), record })
-        }
-    }
+    let (stamp, bytes) = match read_file(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => return Some(unreadable(path, last, &error)),
+        Ok(read) => read,
+    };
+    let record = match bytes.len() as u64 > MAX_BYTES {
+        true => Err(Malformed {
+            line: None,
+            message: format!("the file is larger than {MAX_BYTES} bytes; shorten it"),
+            id: None,
+        }),
+        false => record::parse(Path::new(name), &bytes),
+    };
+    let record = record.map(Arc::new).map_err(|bad| Arc::new(with_last_id(bad, last)));
+    // A file that changed just now may change again without its times telling.
+    let stamp = Some(stamp).filter(|stamp| stamp.is_settled(SystemTime::now()));
+    Some(Entry { path, stamp, record })
 }
 
 /// Content with the stamp of exactly that content.
@@ -182,33 +205,19 @@ pub(super) fn read_file(path: &Path) -> io::Result<(Stamp, Vec<u8>)> {
     Ok((stamp, bytes))
 }
 
-fn unreadable(
-    path: &Path,
-    stamp: Option<Stamp>,
-    known: &HashMap<PathBuf, Entry>,
-    error: &io::Error,
-) -> Entry {
-    let malformed =
-        Malformed { line: None, message: format!("cannot read the file: {error}"), id: None };
-    Entry {
-        path: path.to_owned(),
-        stamp,
-        record: Err(Arc::new(with_last_id(malformed, path, known))),
-    }
+fn unreadable(path: PathBuf, last: Option<&Entry>, error: &io::Error) -> Entry {
+    let bad = Malformed { line: None, message: format!("cannot read the file: {error}"), id: None };
+    Entry { path, stamp: None, record: Err(Arc::new(with_last_id(bad, last))) }
 }
 
 /// A file that does not tell its id any more most likely still has the one that it had.
-fn with_last_id(
-    mut malformed: Malformed,
-    path: &Path,
-    known: &HashMap<PathBuf, Entry>,
-) -> Malformed {
-    if malformed.id.is_none() {
-        malformed.id = match known.get(path).map(|entry| &entry.record) {
+fn with_last_id(mut bad: Malformed, last: Option<&Entry>) -> Malformed {
+    if bad.id.is_none() {
+        bad.id = match last.map(|entry| &entry.record) {
             Some(Ok(record)) => Some(record.issue.id.clone()),
             Some(Err(before)) => before.id.clone(),
             None => None,
         };
     }
-    malformed
+    bad
 }

@@ -108,12 +108,10 @@ fn update(shared: &Shared, id: &str, request: &Request) -> Result<ToolResult, To
         .scanner
         .read(&shared.dir)
         .map_err(|error| ToolResult::failure(error.category(), error.to_string()))?;
-    let ids = [id.to_owned()];
-    let before = catalogue
-        .with_ids(&ids, &shared.terminal_states)
-        .map_err(|error| ToolResult::failure(error.category(), error.to_string()))?
-        .pop();
-    let (Some(before), Some(path)) = (before, catalogue.locate(id)) else {
+    catalogue
+        .with_ids(&[id.to_owned()])
+        .map_err(|error| ToolResult::failure(error.category(), error.to_string()))?;
+    let Some((before, path)) = catalogue.locate(id) else {
         return Err(ToolResult::failure(
             "issue_not_found",
             format!("issue {id:?} is no longer there"),
