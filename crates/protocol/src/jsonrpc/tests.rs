@@ -39,7 +39,9 @@ fn odd_input_is_kept_with_its_bytes() {
 
 #[test]
 fn an_error_of_another_shape_is_still_an_error() {
-    let Message::ErrorResponse { error, .. } = parse(r#"{"id":1,"error":"boom"}"#) else { panic!() };
+    let Message::ErrorResponse { error, .. } = parse(r#"{"id":1,"error":"boom"}"#) else {
+        panic!()
+    };
     assert_eq!(error.message, "\"boom\"");
 }
 

@@ -134,7 +134,7 @@ fn an_interrupt_ends_the_turn_as_cancelled_and_a_thread_resumes() {
     assert_eq!(first.outcome, TurnOutcome::Completed, "{first:?}");
     bench.model.push(Reply::Hang);
     host.turn("hang");
-    host.until(|event| matches!(event, Event::TurnStarted { .. }).then_some(()));
+    bench.model.wait_for(2);
     host.interrupt();
     let end = host.until_end();
     assert_eq!(end.outcome, TurnOutcome::Cancelled, "{end:?}");

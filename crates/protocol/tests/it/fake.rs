@@ -1,7 +1,7 @@
 //! The client against the fake agent, which checks every message that it gets.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use canon_protocol::codex::client::{
     Answer, ErrorCategory, Event, InputKind, ItemKind, OnInputRequired, Options, RequestKey,
@@ -30,7 +30,7 @@ pub(crate) fn options(cwd: &Path) -> Options {
 
 pub(crate) fn command(dir: &TempDir, scenario: &Scenario) -> Command {
     let mut command = Command::new(app_server::binary());
-    command.current_dir(dir.path()).arg(scenario.to_json());
+    command.current_dir(dir.path()).arg(scenario.to_json()).stderr(Stdio::null());
     command.env(env::VIOLATIONS, dir.path().join("violations"));
     command.env(env::TRANSCRIPT, dir.path().join("transcript"));
     command
@@ -222,7 +222,10 @@ fn startup_fails_with_its_category() {
         (mute("thread/start"), ErrorCategory::ResponseTimeout),
         (Scenario { refuse, ..Scenario::default() }, ErrorCategory::ResponseError),
         (Scenario { exit_at_start: Some(1), ..Scenario::default() }, ErrorCategory::PortExit),
-        (Scenario { exit_at_start: Some(127), ..Scenario::default() }, ErrorCategory::CodexNotFound),
+        (
+            Scenario { exit_at_start: Some(127), ..Scenario::default() },
+            ErrorCategory::CodexNotFound,
+        ),
     ] {
         let dir = dir();
         let limit = if scenario.mute.is_empty() { 20_000 } else { 300 };
@@ -240,12 +243,14 @@ fn startup_fails_with_its_category() {
 fn a_deaf_agent_stays_until_it_is_killed() {
     let dir = dir();
     let child = dir.path().join("child");
-    let leave =
-        Step::LeaveChild { secs: 600, pid_file: Some(child.to_str().unwrap().to_owned()) };
+    let leave = Step::LeaveChild { secs: 600, pid_file: Some(child.to_str().unwrap().to_owned()) };
     let scenario = Scenario {
         ignore_eof: true,
         ignore_sigterm: true,
-        ..one_turn(vec![leave, Step::Run { command: wait_for(&child), may_fail: false }], Status::Completed)
+        ..one_turn(
+            vec![leave, Step::Run { command: wait_for(&child), may_fail: false }],
+            Status::Completed,
+        )
     };
     let mut host = start(&dir, &scenario, |_| {});
     assert_eq!(host.run_turn("go").outcome, TurnOutcome::Completed);
@@ -290,11 +295,7 @@ fn the_fake_agent_reports_bad_clients() {
     use std::io::Write;
     let dir = dir();
     let mut command = command(&dir, &Scenario::default());
-    let mut child = command
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let cwd = dir.path().to_str().unwrap();
     let initialize = json!({"clientInfo": {"name": "x", "version": "1"}});
     let bad = [
@@ -303,9 +304,11 @@ fn the_fake_agent_reports_bad_clients() {
         json!({"id": 2, "method": "initialize", "params": {"clientInfo": {}}}).to_string(),
         json!({"id": 2, "method": "initialize", "params": initialize}).to_string(),
         json!({"method": "initialized"}).to_string(),
-        json!({"id": 3, "method": "turn/start", "params": {"threadId": "?", "input": []}}).to_string(),
+        json!({"id": 3, "method": "turn/start", "params": {"threadId": "?", "input": []}})
+            .to_string(),
         json!({"id": 4, "method": "thread/start", "params": {"cwd": cwd, "approvalPolicy": "never",
-            "sandbox": "workspace-write", "dynamicTools": []}}).to_string(),
+            "sandbox": "workspace-write", "dynamicTools": []}})
+        .to_string(),
         json!({"id": 77, "result": {}}).to_string(),
         json!({"id": 5, "method": "made/up", "params": {}}).to_string(),
     ];

@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -27,14 +28,14 @@ struct Shared {
 
 pub(crate) struct Model {
     port: u16,
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<(Mutex<Shared>, Condvar)>,
 }
 
 impl Model {
     pub(crate) fn start() -> Model {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Mutex::new(Shared::default()));
+        let shared = Arc::new((Mutex::default(), Condvar::new()));
         let seen = shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -50,16 +51,26 @@ impl Model {
     }
 
     pub(crate) fn push(&self, reply: Reply) {
-        self.shared.lock().unwrap().replies.push_back(reply);
+        self.shared.0.lock().unwrap().replies.push_back(reply);
+    }
+
+    /// Waits until so many requests have come.
+    pub(crate) fn wait_for(&self, requests: usize) {
+        let (shared, changed) = &*self.shared;
+        let guard = shared.lock().unwrap();
+        let waited = changed
+            .wait_timeout_while(guard, Duration::from_secs(60), |s| s.requests.len() < requests)
+            .unwrap();
+        assert!(!waited.1.timed_out(), "the model was not asked");
     }
 
     pub(crate) fn last_request(&self) -> String {
-        self.shared.lock().unwrap().requests.last().cloned().unwrap()
+        self.shared.0.lock().unwrap().requests.last().cloned().unwrap()
     }
 }
 
 /// One request a connection: the answer says `connection: close`.
-fn serve(mut stream: TcpStream, shared: &Mutex<Shared>) {
+fn serve(mut stream: TcpStream, shared: &(Mutex<Shared>, Condvar)) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut head = Vec::new();
     loop {
@@ -76,11 +87,14 @@ fn serve(mut stream: TcpStream, shared: &Mutex<Shared>) {
     let mut body = vec![0; length.map_or(0, |length| length.trim().parse().unwrap())];
     reader.read_exact(&mut body).unwrap();
     if !head[0].starts_with("post /v1/responses ") {
-        let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+        let _ = stream
+            .write_all(b"HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
         return;
     }
+    let (shared, changed) = shared;
     let mut shared = shared.lock().unwrap();
     shared.requests.push(String::from_utf8(body).unwrap());
+    changed.notify_all();
     let number = shared.requests.len();
     let item = match shared.replies.pop_front().unwrap_or(Reply::Refuse("no reply is left")) {
         Reply::Text(text) => json!({

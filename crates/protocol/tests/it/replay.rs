@@ -21,7 +21,8 @@ fn a_turn_survives_a_new_daemon_after_every_event() {
         Step::ApproveCommand { command: "rm x".to_owned(), decision: Some("decline".to_owned()) },
         Step::Usage { input: 3, output: 2, cached: 0 },
     ];
-    let mut host = Host::start(command(&dir, &one_turn(steps, Status::Completed)), options(dir.path()));
+    let mut host =
+        Host::start(command(&dir, &one_turn(steps, Status::Completed)), options(dir.path()));
     let mut turn_asked = false;
     let mut ended = None;
     while ended.is_none() {
@@ -32,7 +33,8 @@ fn a_turn_survives_a_new_daemon_after_every_event() {
             }
             // Told again after each restart until it is answered; a late answer is refused.
             Event::ToolCall(call) => {
-                let _ = host.answer(&call.key, Answer::Tool { success: true, text: "{}".to_owned() });
+                let _ =
+                    host.answer(&call.key, Answer::Tool { success: true, text: "{}".to_owned() });
             }
             Event::InputRequired(input) => {
                 let _ = host.answer(&input.key, Answer::Text { text: "a".to_owned() });

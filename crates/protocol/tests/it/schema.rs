@@ -55,6 +55,7 @@ impl Schemas {
             .env("CODEX_HOME", dir.path())
             .env("HOME", dir.path())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .status()
             .unwrap();
         assert!(status.success());
@@ -166,7 +167,10 @@ fn say_everything(schemas: &Schemas, options: Options) {
         "requestedSchema": {"type": "object", "properties": {"n": {"type": "string"}}},
     });
     let mut id = 0u64;
-    for (method, _) in RESULTS.iter().filter(|(m, _)| m.contains("item/") || m.contains("pproval") || m.contains("mcp")) {
+    for (method, _) in RESULTS
+        .iter()
+        .filter(|(m, _)| m.contains("item/") || m.contains("pproval") || m.contains("mcp"))
+    {
         for answer in &answers {
             id += 1;
             asked.insert(id.to_string(), (*method).to_owned());
@@ -231,7 +235,8 @@ fn what_the_server_says_is_valid() {
     ];
     for status in [TurnStatus::Completed, TurnStatus::Interrupted, TurnStatus::Failed] {
         let error = (status == TurnStatus::Failed).then(|| error.clone());
-        let ended = Turn { status, error, completed_at: Some(9), duration_ms: Some(4), ..running.clone() };
+        let ended =
+            Turn { status, error, completed_at: Some(9), duration_ms: Some(4), ..running.clone() };
         said.push(scope.completed(&ended));
     }
     for item in items() {
@@ -277,7 +282,11 @@ fn items() -> Vec<ThreadItem> {
             kind: kind.clone(),
             diff: "+x".to_owned(),
         };
-        items.push(ThreadItem::FileChange { id: id(), changes: kinds.iter().map(change).collect(), status });
+        items.push(ThreadItem::FileChange {
+            id: id(),
+            changes: kinds.iter().map(change).collect(),
+            status,
+        });
         items.push(ThreadItem::DynamicToolCall {
             id: id(),
             tool: "issue_update".to_owned(),

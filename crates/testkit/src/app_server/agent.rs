@@ -129,9 +129,7 @@ impl<W: Write> Agent<W> {
     fn take_line(&mut self, until: Option<Instant>) -> Result<Option<Value>, End> {
         let line = match until {
             None => self.lines.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(until) => {
-                self.lines.recv_timeout(until.saturating_duration_since(Instant::now()))
-            }
+            Some(until) => self.lines.recv_timeout(until.saturating_duration_since(Instant::now())),
         };
         match line {
             Ok(line) => self.handle(&line),
@@ -196,7 +194,8 @@ impl<W: Write> Agent<W> {
             "thread/start" | "thread/resume" => self.open_thread(id, method, params),
             "thread/name/set" => {
                 self.respond(id, json!({}))?;
-                let renamed = json!({ "threadId": params["threadId"], "threadName": params["name"] });
+                let renamed =
+                    json!({ "threadId": params["threadId"], "threadName": params["name"] });
                 self.notify("thread/name/updated", renamed)
             }
             "turn/start" => self.start_turn(id),

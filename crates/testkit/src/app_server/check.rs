@@ -22,7 +22,12 @@ pub(super) struct Checker {
 
 impl Checker {
     /// Checks a request; the error to answer with, if it is wrong.
-    pub(super) fn request(&mut self, id: &Value, method: &str, params: &Value) -> Result<(), String> {
+    pub(super) fn request(
+        &mut self,
+        id: &Value,
+        method: &str,
+        params: &Value,
+    ) -> Result<(), String> {
         if !(id.is_string() || id.is_i64() || id.is_u64()) {
             return Err(format!("id {id} is neither a number nor a string"));
         }
@@ -83,9 +88,9 @@ impl Checker {
             return Err(format!("an answer to {id}, which does not wait for one"));
         };
         let result = &message["result"];
-        let refused = message.get("error").is_some_and(|error| {
-            error["code"].is_i64() && error["message"].is_string()
-        });
+        let refused = message
+            .get("error")
+            .is_some_and(|error| error["code"].is_i64() && error["message"].is_string());
         if message.get("error").is_some() && !refused {
             return Err(format!("the error answer to {method} lacks code or message"));
         }
@@ -94,16 +99,18 @@ impl Checker {
             "item/tool/call" => {
                 result["success"].is_boolean()
                     && result["contentItems"].as_array().is_some_and(|items| {
-                        items.iter().all(|item| item["type"] == "inputText" && item["text"].is_string())
+                        items
+                            .iter()
+                            .all(|item| item["type"] == "inputText" && item["text"].is_string())
                     })
             }
             "item/commandExecution/requestApproval" | "item/fileChange/requestApproval" => {
                 ["accept", "acceptForSession", "decline", "cancel"].contains(&decision)
             }
             "item/permissions/requestApproval" => result["permissions"].is_object(),
-            "item/tool/requestUserInput" => result["answers"].as_object().is_some_and(|answers| {
-                answers.values().all(|answer| answer["answers"].is_array())
-            }),
+            "item/tool/requestUserInput" => result["answers"]
+                .as_object()
+                .is_some_and(|answers| answers.values().all(|answer| answer["answers"].is_array())),
             "mcpServer/elicitation/request" => {
                 let action = result["action"].as_str().unwrap_or_default();
                 ["accept", "decline", "cancel"].contains(&action)

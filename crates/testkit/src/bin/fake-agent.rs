@@ -27,7 +27,12 @@ fn setup() -> Result<Setup, String> {
     let from = std::env::args().nth(1).or_else(|| std::env::var(env::SCENARIO).ok());
     let scenario = Scenario::read(from.as_deref().unwrap_or("{}"), &cwd)?;
     let scenario = scenario.of_run(file(env::STATE).as_deref(), &cwd);
-    Ok(Setup { scenario, cwd, violations: file(env::VIOLATIONS), transcript: file(env::TRANSCRIPT) })
+    Ok(Setup {
+        scenario,
+        cwd,
+        violations: file(env::VIOLATIONS),
+        transcript: file(env::TRANSCRIPT),
+    })
 }
 
 /// An ignored signal stays ignored over exec, so a shell can do it for us.

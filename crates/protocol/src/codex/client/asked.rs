@@ -47,13 +47,7 @@ impl Asked {
 }
 
 impl Client {
-    pub(super) fn request(
-        &mut self,
-        id: Id,
-        method: String,
-        params: Value,
-        out: &mut Vec<Output>,
-    ) {
+    pub(super) fn request(&mut self, id: Id, method: String, params: Value, out: &mut Vec<Output>) {
         if self.phase == Phase::Over {
             let error = RpcError::new(INVALID_REQUEST, "the session is over");
             out.push(Output::Send(jsonrpc::error_line(Some(&id), &error)));
@@ -97,14 +91,7 @@ impl Client {
         }
     }
 
-    fn question(
-        &mut self,
-        id: Id,
-        form: Form,
-        method: String,
-        raw: Value,
-        out: &mut Vec<Output>,
-    ) {
+    fn question(&mut self, id: Id, form: Form, method: String, raw: Value, out: &mut Vec<Output>) {
         let questions = questions::read(&raw);
         let paths = raw["itemId"].as_str().and_then(|item| self.changes.get(item));
         let paths = paths.map(Vec::as_slice).unwrap_or_default();

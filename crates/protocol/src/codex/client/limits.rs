@@ -16,7 +16,8 @@ impl Limits {
     pub(super) fn report(&mut self, report: &Value) -> &Value {
         let id = report.get("limitId").and_then(Value::as_str);
         let id = id.or(self.latest.as_deref()).unwrap_or_default().to_owned();
-        let known = self.by_id.entry(id.clone()).or_insert_with(|| Value::Object(Default::default()));
+        let known =
+            self.by_id.entry(id.clone()).or_insert_with(|| Value::Object(Default::default()));
         merge(known, report);
         self.latest = Some(id);
         known

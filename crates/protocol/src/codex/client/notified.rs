@@ -107,10 +107,14 @@ impl Client {
         let ours = self.thread_id().unwrap_or_default().to_owned();
         let thread = params["threadId"].as_str().unwrap_or(&ours);
         if thread == ours && std::mem::take(&mut self.base_unknown) {
-            // Before the first turn here, all of it is of the past; after, all but the last reply.
-            let last = params.pointer("/tokenUsage/last").and_then(Usage::read).unwrap_or_default();
-            let new = if self.turns == 0 { Usage::default() } else { last };
-            self.meter.rebase(thread, total.minus(new));
+            // A resumed agent first repeats the total of the past, under an old turn's id. A
+            // report on our own turn is of the past but for the last reply.
+            let turn = self.turn.as_ref().and_then(|turn| turn.id.as_deref());
+            let new = match turn.is_some() && params["turnId"].as_str() == turn {
+                true => params.pointer("/tokenUsage/last").and_then(Usage::read),
+                false => None,
+            };
+            self.meter.rebase(thread, total.minus(new.unwrap_or_default()));
         }
         let delta = self.meter.report(thread, total);
         Handled::Event(Event::Usage {

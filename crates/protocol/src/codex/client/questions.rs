@@ -150,10 +150,8 @@ fn decision(text: &str) -> Option<Verdict> {
 }
 
 fn user_input(answers: &BTreeMap<String, Vec<String>>) -> Value {
-    let answers: Map<String, Value> = answers
-        .iter()
-        .map(|(id, answers)| (id.clone(), json!({ "answers": answers })))
-        .collect();
+    let answers: Map<String, Value> =
+        answers.iter().map(|(id, answers)| (id.clone(), json!({ "answers": answers }))).collect();
     json!({ "answers": answers })
 }
 

@@ -177,7 +177,10 @@ fn a_resumed_thread_takes_no_tools() {
     let mut session = Session::new(Options { resume, ..options() });
     session.hear(json!({"id": 0, "result": {}}));
     let params = &session.sent[2]["params"];
-    assert_eq!((&session.sent[2]["method"], &params["threadId"]), (&json!("thread/resume"), &json!("old")));
+    assert_eq!(
+        (&session.sent[2]["method"], &params["threadId"]),
+        (&json!("thread/resume"), &json!("old"))
+    );
     assert!(params.get("dynamicTools").is_none());
 }
 
@@ -229,7 +232,10 @@ fn turns_follow_each_other_on_one_thread() {
         session.events.clear();
         session.turn("go");
         let sent = session.sent.last().unwrap();
-        assert_eq!((&sent["method"], sent["id"].as_u64()), (&json!("turn/start"), Some(number << 20)));
+        assert_eq!(
+            (&sent["method"], sent["id"].as_u64()),
+            (&json!("turn/start"), Some(number << 20))
+        );
         assert_eq!(sent["params"]["input"][0]["text"], "go");
         assert_eq!(session.client.turn("again"), Err(Refused::TurnRuns));
         session.hear(json!({"id": number << 20, "result": {"turn": {"id": id}}}));
@@ -334,7 +340,9 @@ fn steering_names_the_turn() {
         assert_eq!(sent["id"], (1 << 20) + 32 + nth);
     }
     session.hear(json!({"id": (1 << 20) + 32, "error": {"code": -32600, "message": "no"}}));
-    assert!(matches!(&session.events[0], Event::RequestFailed { method, .. } if method == "turn/steer"));
+    assert!(
+        matches!(&session.events[0], Event::RequestFailed { method, .. } if method == "turn/steer")
+    );
 }
 
 #[test]
@@ -367,22 +375,26 @@ fn usage_counts_absolute_totals_once() {
 #[test]
 fn a_resumed_thread_counts_only_what_is_new() {
     let total = |n: u64| json!({"inputTokens": n, "outputTokens": 0, "totalTokens": n});
-    let report = |session: &mut Session, all: u64, last: u64| {
+    let report = |session: &mut Session, turn: &str, all: u64, last: u64| {
         let usage = json!({"total": total(all), "last": total(last)});
-        let params = json!({"threadId": "th", "turnId": "t", "tokenUsage": usage});
+        let params = json!({"threadId": "th", "turnId": turn, "tokenUsage": usage});
         session.hear(json!({"method": "thread/tokenUsage/updated", "params": params}));
         session.client.usage().total_tokens
     };
     let resume = |usage| Some(Resume { thread_id: "th".to_owned(), usage });
     let mut before = Session::ready(Options { resume: resume(None), ..options() });
-    assert_eq!(report(&mut before, 100, 40), 0);
+    assert_eq!(report(&mut before, "t0", 100, 40), 0);
     before.turn("go");
-    assert_eq!(report(&mut before, 150, 50), 50);
-    let mut late = Session::in_turn(Options { resume: resume(None), ..options() });
-    assert_eq!(report(&mut late, 150, 50), 50);
+    assert_eq!(report(&mut before, "t1", 150, 50), 50);
+    let mut late = Session::ready(Options { resume: resume(None), ..options() });
+    late.turn("go");
+    assert_eq!(report(&mut late, "t0", 100, 40), 0);
+    assert_eq!(report(&mut late, "t1", 150, 50), 50);
+    let mut unsaid = Session::in_turn(Options { resume: resume(None), ..options() });
+    assert_eq!(report(&mut unsaid, "t1", 150, 50), 50);
     let base = Usage { input_tokens: 90, total_tokens: 90, ..Usage::default() };
     let mut known = Session::in_turn(Options { resume: resume(Some(base)), ..options() });
-    assert_eq!(report(&mut known, 150, 50), 60);
+    assert_eq!(report(&mut known, "t1", 150, 50), 60);
 }
 
 #[test]

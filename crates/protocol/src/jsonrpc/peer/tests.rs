@@ -24,7 +24,8 @@ async fn a_request_gets_its_answer_and_notifications_pass() {
     let params = json!({"a": 1});
     let ask = left.request("add", &params, LIMIT);
     let serve = async {
-        let Some(Received::Message(Message::Request { id, method, params })) = right_in.next().await
+        let Some(Received::Message(Message::Request { id, method, params })) =
+            right_in.next().await
         else {
             panic!()
         };

@@ -22,7 +22,9 @@ fn what_was_decided_but_not_written_is_owed() {
     let sends: Vec<Value> = sends(&replayed.outputs);
     assert_eq!(sends.len(), 1);
     assert_eq!(sends[0]["method"], "thread/start");
-    assert!(replayed.outputs.contains(&Output::SetTimer { id: TimerId::Response(1), after_ms: 5_000 }));
+    assert!(
+        replayed.outputs.contains(&Output::SetTimer { id: TimerId::Response(1), after_ms: 5_000 })
+    );
 }
 
 #[test]
@@ -40,7 +42,9 @@ fn open_requests_come_back_and_answered_ones_do_not() {
         .iter()
         .filter_map(|output| if let Output::Event(event) = output { Some(event) } else { None })
         .collect();
-    assert!(matches!(again[..], [Event::ToolCall(call), Event::InputRequired(_)] if call.call_id == "b"));
+    assert!(
+        matches!(again[..], [Event::ToolCall(call), Event::InputRequired(_)] if call.call_id == "b")
+    );
     let key = RequestKey::of(&1.into());
     replayed.client.answer(&key, Answer::Tool { success: true, text: "y".to_owned() }).unwrap();
 }
@@ -80,7 +84,8 @@ fn act() -> impl Strategy<Value = Act> {
     };
     let ask = |method: &'static str| {
         turn().prop_map(move |id| {
-            let params = json!({"threadId": "th", "tool": "issue_update", "callId": "c", "questions": []});
+            let params =
+                json!({"threadId": "th", "tool": "issue_update", "callId": "c", "questions": []});
             Act::Hear(json!({"id": id, "method": method, "params": params}))
         })
     };

@@ -31,11 +31,16 @@ fn ruling_04_every_request_is_answered_or_handed_over() {
         "made/up",
     ];
     for method in ASKS.iter().chain(&all) {
-        for (policy, auto_approve) in [("never", false), ("on-request", true), ("untrusted", false)] {
+        for (policy, auto_approve) in [("never", false), ("on-request", true), ("untrusted", false)]
+        {
             for on_input_required in [OnInputRequired::Fail, OnInputRequired::Block] {
                 let policy = json!(policy);
-                let changed =
-                    Options { approval_policy: policy, auto_approve, on_input_required, ..options() };
+                let changed = Options {
+                    approval_policy: policy,
+                    auto_approve,
+                    on_input_required,
+                    ..options()
+                };
                 let mut session = Session::in_turn(changed);
                 session.ask(7, method, json!({"tool": "issue_update", "callId": "c"}));
                 let answered = answers_sent(&session).iter().filter(|m| m["id"] == 7).count();
@@ -119,7 +124,8 @@ fn ruling_07_a_question_blocks_and_an_operator_answers() {
 
 #[test]
 fn ruling_07_policy_fail_ends_the_turn() {
-    for method in ["item/tool/requestUserInput", "mcpServer/elicitation/request", ASKS[0], ASKS[2]] {
+    for method in ["item/tool/requestUserInput", "mcpServer/elicitation/request", ASKS[0], ASKS[2]]
+    {
         let mut session = Session::in_turn(Options {
             approval_policy: json!("on-request"),
             on_input_required: OnInputRequired::Fail,
@@ -128,7 +134,10 @@ fn ruling_07_policy_fail_ends_the_turn() {
         session.ask(3, method, json!({"message": "which?"}));
         assert_eq!(session.names(), ["turn_input_required", "turn_ended_with_error"]);
         assert_eq!(session.end().category, Some(ErrorCategory::TurnInputRequired));
-        assert_eq!((&session.sent[0]["id"], &session.sent[1]["method"]), (&json!(3), &json!("turn/interrupt")));
+        assert_eq!(
+            (&session.sent[0]["id"], &session.sent[1]["method"]),
+            (&json!(3), &json!("turn/interrupt"))
+        );
         assert!(session.client.is_over() && session.timers.is_empty());
         session.finish("t1", "interrupted");
         session.ask(4, method, json!({}));
@@ -203,7 +212,10 @@ fn tools_are_called_and_unsupported_ones_refused() {
     session.answer(0, Answer::Decline).unwrap_err();
     session.answer(0, Answer::Tool { success: true, text: "ok".to_owned() }).unwrap();
     let content = json!([{"type": "inputText", "text": "ok"}]);
-    assert_eq!(session.sent[0], json!({"id": 0, "result": {"contentItems": content, "success": true}}));
+    assert_eq!(
+        session.sent[0],
+        json!({"id": 0, "result": {"contentItems": content, "success": true}})
+    );
     for params in [json!({"tool": "rm"}), json!({"tool": "issue_update", "namespace": "n"})] {
         session.sent.clear();
         session.ask(1, "item/tool/call", params);

@@ -51,7 +51,8 @@ fn an_unanswered_interrupt_ends_the_session() {
 #[test]
 fn silence_ends_the_turn_and_any_line_counts_anew() {
     let mut session = Session::in_turn(options());
-    for line in [Line::data("{}"), Line::data("garbage"), Line::TooLong { len: 9, head: "".into() }] {
+    for line in [Line::data("{}"), Line::data("garbage"), Line::TooLong { len: 9, head: "".into() }]
+    {
         let set = session.client.received(&line);
         let wanted = Output::SetTimer { id: TimerId::Silence(1), after_ms: 3_600_000 };
         assert!(set.contains(&wanted), "{line:?}");
