@@ -1,6 +1,30 @@
 //! The scripted provider: it plays a transcript file, so that everything runs without a key or a network.
 //! Only the model's words come from the file; the tools that they call are real, and entries demand the
 //! results that the tools really gave.
+//!
+//! A transcript is JSON Lines; blank lines are skipped. Each entry answers one request:
+//!
+//! ```json
+//! {"when": {"first_user": "QS-1", "turn": 1,
+//!           "tool_results": [{"name": "shell", "contains": "1 failed", "is_error": false}]},
+//!  "reply": {"text": "Found it.", "tool_calls": [{"name": "shell", "arguments": {"command": "make"}}]},
+//!  "repeat": false, "delay_ms": 0, "note": "for readers"}
+//! ```
+//!
+//! - `when`: all matchers that are given must hold. `model`, `system` (developer messages included),
+//!   `first_user` and `last_user` take a string, which must be contained, or an object of `contains`,
+//!   `not_contains`, `regex` (each a string or a list) and `equals`. `turn` is the number of assistant
+//!   messages in the request. `tools` lists names that must be offered. `tool_results` must match, in
+//!   order and in number, the results after the last assistant message; beside the text matchers an entry
+//!   of it takes `name` and `is_error`.
+//! - The answer is exactly one of `reply` (`message`, or `text` and `tool_calls`; `finish_reason` and
+//!   `usage` have defaults), `stream` (stream events, where `finish` may leave out its `response`; without
+//!   `finish` it breaks off) and `error` (`kind` or `status`, `message`, `code`, `retry_after` in seconds,
+//!   `retryable`).
+//!
+//! The first entry in the file that fits and is not used up answers; an entry with `repeat` never is. What
+//! is used up is counted in one loaded transcript, so in one process. When none fits, the error says which
+//! entry came nearest and what was there instead.
 
 mod entry;
 mod matcher;

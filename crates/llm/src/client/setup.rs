@@ -69,7 +69,7 @@ impl Client {
 
     /// The client for one model: `model` as given on a command line, else `CANON_MODEL`, else the newest
     /// catalogue model of the first provider that has a key. A transcript is loaded here, so that its
-    /// mistakes show before any work begins.
+    /// mistakes show before any work begins; a relative path is taken from the working directory.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Configuration`] when the provider is unknown, not supported by this version or

@@ -204,6 +204,26 @@ async fn tools_and_reasoning_go_round_verbatim() {
 }
 
 #[tokio::test]
+async fn reasoning_that_led_to_nothing_is_not_sent_back() {
+    let server = ModelServer::start().unwrap();
+    let client = client(&server);
+    let mut conversation = request("think hard");
+    server.push(Reply::new().and_reasoning(&[], "cut off").incomplete("max_output_tokens"));
+    let cut = drain(client.stream(conversation.clone()).await.unwrap()).await.1.unwrap();
+    assert_eq!(cut.finish_reason.reason, FinishReasonKind::Length);
+    assert_eq!(cut.message.content.len(), 1);
+    conversation.messages.extend([cut.message, Message::user("go on")]);
+    server.push(Reply::new().and_reasoning(&[], "kept").and_tool_call("c", "shell", "{}"));
+    let mut called = client.complete(conversation.clone()).await.unwrap().message;
+    // A host that takes a call out must not be left with the reasoning that led to it.
+    called.content.truncate(1);
+    conversation.messages.extend([called, Message::user("never mind")]);
+    server.push(Reply::text("fine"));
+    assert_eq!(client.complete(conversation).await.unwrap().text(), "fine");
+    no_violations(&server);
+}
+
+#[tokio::test]
 async fn a_local_image_is_read_and_sent_inline() {
     let server = ModelServer::start().unwrap();
     let directory = tempfile::tempdir().unwrap();

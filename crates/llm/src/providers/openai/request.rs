@@ -202,39 +202,54 @@ impl<'a> Items<'a> {
     }
 
     fn assistant(&mut self, parts: &'a [ContentPart]) -> Result<(), LlmError> {
+        // Reasoning is accepted only right before what it led to, so it waits for that: an answer that was
+        // cut off, or a part that a caller took out, must not make every later request fail.
+        let mut reasoning = Vec::new();
         for part in parts {
             if let ContentPart::ToolCall { tool_call, .. } = part
                 && tool_call.call_type == "custom"
             {
                 self.custom_calls.push(&tool_call.id);
             }
-            if let Some(raw) = part.raw_for(NAME) {
-                if self.accepts(raw) {
-                    self.out.push(raw.clone());
+            match part.raw_for(NAME) {
+                Some(item) if is_reasoning(item) => {
+                    if self.accepts_reasoning(item) {
+                        reasoning.push(item.clone());
+                    }
                 }
-                continue;
-            }
-            match part {
-                ContentPart::Text { text, .. } => self.out.push(json!({
-                    "type": "message",
-                    "role": "assistant",
-                    "content": [{ "type": "output_text", "text": text }],
-                })),
-                ContentPart::ToolCall { tool_call, .. } => self.out.push(call(tool_call)),
-                // Another provider's reasoning is worth nothing here and its signature would be refused.
-                ContentPart::Thinking { .. } | ContentPart::RedactedThinking { .. } => {}
-                // Another provider's block.
-                ContentPart::Raw { provider_raw: Some(_), .. } => {}
-                other => return Err(misplaced(other, "assistant")),
+                Some(item) => {
+                    self.out.append(&mut reasoning);
+                    self.out.push(item.clone());
+                }
+                None => {
+                    reasoning.clear();
+                    self.translated(part)?;
+                }
             }
         }
         Ok(())
     }
 
+    fn translated(&mut self, part: &ContentPart) -> Result<(), LlmError> {
+        match part {
+            ContentPart::Text { text, .. } => self.out.push(json!({
+                "type": "message",
+                "role": "assistant",
+                "content": [{ "type": "output_text", "text": text }],
+            })),
+            ContentPart::ToolCall { tool_call, .. } => self.out.push(call(tool_call)),
+            // Another provider's reasoning is worth nothing here and its signature would be refused.
+            ContentPart::Thinking { .. } | ContentPart::RedactedThinking { .. } => {}
+            // Another provider's block.
+            ContentPart::Raw { provider_raw: Some(_), .. } => {}
+            other => return Err(misplaced(other, "assistant")),
+        }
+        Ok(())
+    }
+
     /// Reasoning can be sent back only with its encrypted form, unless the server kept it.
-    fn accepts(&self, item: &Value) -> bool {
-        let is_reasoning = item.get("type").and_then(Value::as_str) == Some("reasoning");
-        !is_reasoning || self.stored || item.get("encrypted_content").is_some_and(Value::is_string)
+    fn accepts_reasoning(&self, item: &Value) -> bool {
+        self.stored || item.get("encrypted_content").is_some_and(Value::is_string)
     }
 
     fn tool(&mut self, message: &'a Message) -> Result<(), LlmError> {
@@ -279,6 +294,10 @@ impl<'a> Items<'a> {
         };
         self.out.push(json!({ "type": kind, "call_id": result.tool_call_id, "output": output }));
     }
+}
+
+fn is_reasoning(item: &Value) -> bool {
+    item.get("type").and_then(Value::as_str) == Some("reasoning")
 }
 
 fn call(call: &ToolCallData) -> Value {
