@@ -25,7 +25,7 @@ pub use edit_file::EditFile;
 pub use glob::Glob;
 pub use grep::Grep;
 pub use read_file::ReadFile;
-pub use registry::{Prepared, ToolError, ToolRegistry};
+pub use registry::{CallError, Prepared, ToolError, ToolRegistry};
 pub use shell::Shell;
 pub use sink::OutputDeltas;
 pub use write_file::WriteFile;

@@ -177,7 +177,14 @@ impl Driver {
     async fn wind_down(mut self) {
         self.model_call = None;
         self.round = None;
-        while self.commands.is_some() || !self.outbox.is_empty() {
+        loop {
+            if self.outbox.is_empty() {
+                // Tells the reader that nothing follows.
+                self.outbox.close();
+                if self.commands.is_none() {
+                    break;
+                }
+            }
             tokio::select! {
                 command = next_command(&mut self.commands), if self.commands.is_some() => {
                     match command {
@@ -270,7 +277,7 @@ impl Driver {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Emit(event) => self.outbox.push(event),
+            Effect::Emit(event) => self.outbox.push(*event),
             Effect::CallModel { call } => self.call_model(call),
             Effect::CancelModel { .. } => self.model_call = None,
             Effect::RunTools { round, calls } => self.run_tools(round, &calls),

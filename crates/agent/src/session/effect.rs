@@ -10,7 +10,7 @@ use crate::events::SessionEvent;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Effect {
     /// Tell the host.
-    Emit(SessionEvent),
+    Emit(Box<SessionEvent>),
     /// Ask the model, with the machine's history as it stands.
     CallModel {
         /// Id of the call.

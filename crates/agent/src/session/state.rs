@@ -316,7 +316,7 @@ impl Machine {
 
     fn emit(&mut self, data: EventData) {
         let event = SessionEvent { timestamp: self.now, session_id: self.session_id.clone(), data };
-        self.fx.push(Effect::Emit(event));
+        self.fx.push(Effect::Emit(Box::new(event)));
     }
 
     fn warn(&mut self, code: WarningCode, message: String) {

@@ -15,7 +15,7 @@ pub enum Turn {
         timestamp: u64,
     },
     /// A reply of the model.
-    Assistant(AssistantTurn),
+    Assistant(Box<AssistantTurn>),
     /// The results of one round of tool calls.
     ToolResults {
         /// One for each call of the reply before, in its order.
@@ -187,12 +187,12 @@ mod tests {
     use serde_json::json;
 
     fn reply(parts: Vec<ContentPart>) -> Turn {
-        Turn::Assistant(AssistantTurn {
+        Turn::Assistant(Box::new(AssistantTurn {
             message: Message::new(Role::Assistant, parts),
             usage: Usage::default(),
             response_id: "r".to_owned(),
             timestamp: 1,
-        })
+        }))
     }
 
     fn call(id: &str) -> ContentPart {

@@ -3,13 +3,11 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::ToolOutput;
-
 /// The arguments as `T`. They satisfied the schema, so an error here is a schema that is laxer
 /// than `T`; the model is told.
-pub(super) fn parse<T: DeserializeOwned>(arguments: Map<String, Value>) -> Result<T, ToolOutput> {
+pub(super) fn parse<T: DeserializeOwned>(arguments: Map<String, Value>) -> Result<T, String> {
     serde_json::from_value(Value::Object(arguments))
-        .map_err(|error| ToolOutput::error(format!("Invalid arguments: {error}")))
+        .map_err(|error| format!("Invalid arguments: {error}"))
 }
 
 /// A string argument, for what is asked before a call runs.

@@ -48,7 +48,7 @@ impl Tool for Glob {
     async fn run(&self, arguments: Map<String, Value>, context: ToolContext) -> ToolOutput {
         let args: Args = match args::parse(arguments) {
             Ok(args) => args,
-            Err(output) => return output,
+            Err(text) => return ToolOutput::error(text),
         };
         let path = resolve(context.env.as_ref(), args.path.as_deref().unwrap_or("."));
         let options = GlobOptions { cancel: context.cancel.clone(), ..GlobOptions::default() };

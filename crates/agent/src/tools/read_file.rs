@@ -62,7 +62,7 @@ impl Tool for ReadFile {
     async fn run(&self, arguments: Map<String, Value>, context: ToolContext) -> ToolOutput {
         let args: Args = match args::parse(arguments) {
             Ok(args) => args,
-            Err(output) => return output,
+            Err(text) => return ToolOutput::error(text),
         };
         let path = resolve(context.env.as_ref(), &args.file_path);
         let bytes = match context.env.read_file(&path, MAX_BYTES).await {

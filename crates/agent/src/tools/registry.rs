@@ -7,7 +7,7 @@ use canon_llm::{ToolCall, ToolDefinition};
 use canon_runtime::schema::{Schema, SchemaError};
 use serde_json::{Map, Value};
 
-use super::{Tool, ToolOutput};
+use super::Tool;
 
 /// Why a tool cannot be registered.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,27 @@ pub enum ToolError {
         name: String,
         /// What is wrong.
         source: SchemaError,
+    },
+}
+
+/// Why a call cannot run; the text is what the model is told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// There is no such tool.
+    #[error("Unknown tool: {name}. Available tools: {}.", .available.join(", "))]
+    UnknownTool {
+        /// As the model wrote it.
+        name: String,
+        /// What there is.
+        available: Vec<String>,
+    },
+    /// The arguments are no JSON object, or break the tool's schema.
+    #[error("Invalid arguments for tool: {name}\n- {}", .violations.join("\n- "))]
+    InvalidArguments {
+        /// The tool.
+        name: String,
+        /// Each with its place.
+        violations: Vec<String>,
     },
 }
 
@@ -118,26 +139,24 @@ impl ToolRegistry {
         self.tools.iter().map(|tool| tool.definition.name.clone()).collect()
     }
 
-    /// Looks a call's tool up and checks its arguments; an `Err` is what the model is told.
+    /// Looks a call's tool up and checks its arguments.
     ///
     /// # Errors
-    /// An unknown tool, arguments that are no JSON object, or that break the schema.
-    pub fn prepare(&self, call: &ToolCall) -> Result<Prepared, ToolOutput> {
-        let Some(at) = self.position(&call.name) else {
-            return Err(ToolOutput::error(format!(
-                "Unknown tool: {}. Available tools: {}.",
-                call.name,
-                self.names().join(", ")
-            )));
+    /// See [`CallError`].
+    pub fn prepare(&self, call: &ToolCall) -> Result<Prepared, CallError> {
+        let name = call.name.clone();
+        let Some(at) = self.position(&name) else {
+            return Err(CallError::UnknownTool { name, available: self.names() });
         };
         let registered = &self.tools[at];
-        let arguments = call
-            .parsed()
-            .map_err(|error| invalid(&call.name, &[error.message().to_owned()]))?
-            .clone();
-        let arguments = check(&registered.schema, arguments)
-            .map_err(|violations| invalid(&call.name, &violations))?;
-        Ok(Prepared { tool: Arc::clone(&registered.tool), arguments })
+        let arguments = match call.parsed() {
+            Ok(arguments) => check(&registered.schema, arguments.clone()),
+            Err(error) => Err(vec![error.message().to_owned()]),
+        };
+        match arguments {
+            Ok(arguments) => Ok(Prepared { tool: Arc::clone(&registered.tool), arguments }),
+            Err(violations) => Err(CallError::InvalidArguments { name, violations }),
+        }
     }
 
     fn position(&self, name: &str) -> Option<usize> {
@@ -173,10 +192,6 @@ fn into_object(value: Value) -> Map<String, Value> {
     }
 }
 
-fn invalid(tool: &str, violations: &[String]) -> ToolOutput {
-    ToolOutput::error(format!("Invalid arguments for tool: {tool}\n- {}", violations.join("\n- ")))
-}
-
 impl std::fmt::Debug for ToolRegistry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.names()).finish()
@@ -186,7 +201,7 @@ impl std::fmt::Debug for ToolRegistry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::{ToolContext, core_tools, define};
+    use crate::tools::{ToolContext, ToolOutput, core_tools, define};
     use canon_llm::ToolCallData;
     use serde_json::json;
 
@@ -203,21 +218,20 @@ mod tests {
         }
     }
 
-    fn prepare(name: &str, arguments: Value) -> Result<Prepared, ToolOutput> {
+    fn prepare(name: &str, arguments: Value) -> Result<Prepared, CallError> {
         let call = ToolCall::from(&ToolCallData::new("c", name, arguments));
         ToolRegistry::new(core_tools()).unwrap().prepare(&call)
     }
 
     #[test]
     fn loop_9_3_unknown_tool_is_an_error_result() {
-        let output = prepare("launch", json!({})).err().unwrap();
-        assert!(output.is_error);
-        assert!(output.text.starts_with("Unknown tool: launch. Available tools: read_file, "));
+        let error = prepare("launch", json!({})).err().unwrap().to_string();
+        assert!(error.starts_with("Unknown tool: launch. Available tools: read_file, "));
     }
 
     #[test]
     fn loop_9_3_arguments_are_validated_against_the_schema() {
-        let message = |arguments| prepare("shell", arguments).err().unwrap().text;
+        let message = |arguments| prepare("shell", arguments).err().unwrap().to_string();
         let missing = message(json!({}));
         assert!(missing.starts_with("Invalid arguments for tool: shell\n- (root): "), "{missing}");
         assert!(missing.contains("command"), "{missing}");

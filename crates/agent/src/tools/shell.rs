@@ -57,7 +57,7 @@ impl Tool for Shell {
     async fn run(&self, arguments: Map<String, Value>, context: ToolContext) -> ToolOutput {
         let args: Args = match args::parse(arguments) {
             Ok(args) => args,
-            Err(output) => return output,
+            Err(text) => return ToolOutput::error(text),
         };
         let timeout_ms = effective_timeout(args.timeout_ms, context.timeouts);
         let command = ExecCommand {

@@ -38,6 +38,11 @@ impl Outbox {
         self.waiting.len() >= FULL
     }
 
+    /// Nothing follows what was handed over.
+    pub(super) fn close(&mut self) {
+        self.sender = None;
+    }
+
     /// Hands over as much as there is room for, at least one event; may be dropped at any time.
     pub(super) async fn deliver(&mut self) {
         let Some(sender) = &self.sender else {

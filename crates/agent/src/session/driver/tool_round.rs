@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::session::event::{Event, ToolNews};
 use crate::tools::{
-    Access, CommandTimeouts, OutputDeltas, Pending, Prepared, ToolContext, ToolOutput,
+    Access, CallError, CommandTimeouts, OutputDeltas, Pending, Prepared, ToolContext, ToolOutput,
     ToolRegistry, waits_for,
 };
 
@@ -90,7 +90,7 @@ impl Drop for ToolRound {
 struct Job {
     round: u64,
     index: usize,
-    prepared: Result<Prepared, ToolOutput>,
+    prepared: Result<Prepared, CallError>,
     /// The calls that must be done before.
     before: Vec<CancellationToken>,
     /// Tells those that wait for this one, even when it panics.
@@ -113,7 +113,7 @@ impl Job {
             self.send(ToolNews::Started).await;
             match &self.prepared {
                 Ok(prepared) => self.run_tool(prepared.clone()).await,
-                Err(refused) => refused.clone(),
+                Err(refused) => ToolOutput::error(refused.to_string()),
             }
         };
         self.send(ToolNews::Finished(output)).await;

@@ -16,6 +16,7 @@ const WARN_PERCENT: u64 = 80;
 /// What is left of a shortened tool output.
 const FIRST_LINES: usize = 10;
 const FIRST_CHARS: usize = 800;
+const LEAST_GAIN: usize = 100;
 
 impl Machine {
     /// About how many tokens the next model call sends. What the provider counted last time is
@@ -112,7 +113,8 @@ fn shortened(text: &str) -> Option<String> {
         "{head}\n[... {removed} characters of this old output were removed to fit the context \
          window ...]"
     );
-    (short.len() < text.len()).then_some(short)
+    // The note costs something too: a gain of a few words is none.
+    (short.len() + LEAST_GAIN < text.len()).then_some(short)
 }
 
 #[cfg(test)]

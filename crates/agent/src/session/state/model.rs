@@ -115,12 +115,12 @@ impl Machine {
             rate_limit: reply.rate_limit,
         });
         let tokens = reply.usage.total_tokens;
-        self.push_turn(Turn::Assistant(AssistantTurn {
+        self.push_turn(Turn::Assistant(Box::new(AssistantTurn {
             message: reply.message,
             usage: reply.usage,
             response_id: reply.id,
             timestamp: self.now,
-        }));
+        })));
         self.last_call = (tokens > 0).then_some((tokens, self.history_chars));
     }
 

@@ -193,3 +193,11 @@ fn start_event(call: &ToolCall) -> EventData {
         arguments: ToolCallData::from(call.clone()).arguments,
     }
 }
+
+#[cfg(test)]
+impl Round {
+    /// Its id and the number of its calls.
+    pub(super) fn shape(&self) -> (u64, usize) {
+        (self.id, self.calls.len())
+    }
+}

@@ -46,6 +46,9 @@ struct Place {
     replacement: String,
 }
 
+/// Finds `old` in a text, and says where and how `new` goes in its place.
+type Find = fn(&str, &str, &str) -> Vec<Place>;
+
 /// Replaces `old` by `new` in `text`, once, or everywhere if `all`.
 pub(super) fn replace(text: &str, old: &str, new: &str, all: bool) -> Result<Edit, EditError> {
     if old.is_empty() {
@@ -56,7 +59,7 @@ pub(super) fn replace(text: &str, old: &str, new: &str, all: bool) -> Result<Edi
     }
     // A model never sees the `\r` of a file with Windows line ends, and writes none.
     let windows = uses_windows_line_ends(text);
-    let steps: [(Step, fn(&str, &str, &str) -> Vec<Place>); 3] = [
+    let steps: [(Step, Find); 3] = [
         (Step::Exact, exact),
         (Step::TrailingSpace, ignoring_trailing_space),
         (Step::IndentAndPunctuation, ignoring_indent_and_punctuation),

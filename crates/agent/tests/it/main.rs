@@ -1,0 +1,13 @@
+//! The loop with the scripted model, the real tools and real bash in a temporary directory; and
+//! over HTTP against a model server that validates every request.
+
+// A panic in a test is the report.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod events;
+mod http;
+mod loop_core;
+mod loop_tools;
+mod prompt;
+mod support;
+mod tools;

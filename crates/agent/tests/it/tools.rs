@@ -1,0 +1,142 @@
+//! Each tool on a real directory.
+
+use std::sync::Arc;
+
+use canon_agent::tools::{CommandTimeouts, OutputDeltas, ToolRegistry, core_tools};
+use canon_agent::{ToolContext, ToolOutput};
+use canon_llm::{ToolCall, ToolCallData};
+use serde_json::{Value, json};
+
+use crate::support::Place;
+
+async fn call(place: &Place, tool: &str, arguments: Value) -> ToolOutput {
+    let registry = ToolRegistry::new(core_tools()).unwrap();
+    let prepared = match registry.prepare(&ToolCall::from(&ToolCallData::new("c", tool, arguments)))
+    {
+        Ok(prepared) => prepared,
+        Err(error) => return ToolOutput::error(error.to_string()),
+    };
+    let context = ToolContext {
+        env: place.env(),
+        cancel: Default::default(),
+        call_id: "c".to_owned(),
+        output: OutputDeltas::default(),
+        timeouts: CommandTimeouts { default_ms: 10_000, max_ms: 600_000 },
+    };
+    Arc::clone(&prepared.tool).run(prepared.arguments, context).await
+}
+
+#[tokio::test]
+async fn read_file_numbers_lines_relative_and_absolute() {
+    let place = Place::new();
+    place.write("src/a.txt", "one\ntwo\n");
+    let relative = call(&place, "read_file", json!({"file_path": "src/../src/a.txt"})).await;
+    assert_eq!(relative, ToolOutput::ok("  1 | one\n  2 | two\n"));
+    let absolute = place.path("src/a.txt").canonicalize().unwrap();
+    let part =
+        call(&place, "read_file", json!({"file_path": absolute, "offset": 2, "limit": 1})).await;
+    assert_eq!(part.text, "  2 | two\n");
+}
+
+#[tokio::test]
+async fn read_file_knows_pictures_binaries_and_what_is_missing() {
+    let place = Place::new();
+    let png = b"\x89PNG\r\n\x1a\nnot really";
+    place.write("p.txt", png);
+    place.write("b", b"a\0b");
+    let picture = call(&place, "read_file", json!({"file_path": "p.txt"})).await;
+    assert_eq!(picture.images[0].data, png);
+    assert_eq!(picture.images[0].media_type, "image/png");
+    assert!(!picture.is_error);
+    let binary = call(&place, "read_file", json!({"file_path": "b"})).await;
+    assert!(binary.is_error && binary.text.contains("binary"), "{}", binary.text);
+    for missing in ["nowhere", "."] {
+        assert!(call(&place, "read_file", json!({"file_path": missing})).await.is_error);
+    }
+}
+
+#[tokio::test]
+async fn write_file_creates_directories_and_replaces() {
+    let place = Place::new();
+    let output =
+        call(&place, "write_file", json!({"file_path": "a/b/c", "content": "héllo"})).await;
+    assert_eq!(output.text, "Wrote 6 bytes to a/b/c (created).");
+    let output = call(&place, "write_file", json!({"file_path": "a/b/c", "content": ""})).await;
+    assert_eq!(output.text, "Wrote 0 bytes to a/b/c (replaced).");
+    assert_eq!(output.details["change"], "update");
+    assert!(call(&place, "write_file", json!({"file_path": "a", "content": ""})).await.is_error);
+}
+
+#[tokio::test]
+async fn edit_file_replaces_once_or_says_why_not() {
+    let place = Place::new();
+    place.write("f", "alpha\nbeta\nalpha\n");
+    let edit = |old: &str, new: &str, all: bool| json!({"file_path": "f", "old_string": old, "new_string": new, "replace_all": all});
+    let twice = call(&place, "edit_file", edit("alpha", "x", false)).await;
+    assert!(twice.is_error);
+    assert!(twice.text.contains("occurs 2 times (at lines 1, 3)"), "{}", twice.text);
+    assert_eq!(place.read("f"), "alpha\nbeta\nalpha\n");
+    let all = call(&place, "edit_file", edit("alpha", "x", true)).await;
+    assert_eq!(all.text, "Made 2 replacements in f.");
+    let fuzzy = call(&place, "edit_file", edit("beta  ", "y", false)).await;
+    assert!(fuzzy.text.contains("ignoring white space"), "{}", fuzzy.text);
+    assert_eq!(place.read("f"), "x\ny\nx\n");
+    let missing = call(&place, "edit_file", edit("gamma", "z", false)).await;
+    assert!(missing.is_error && missing.text.contains("not found"));
+    place.write("latin", b"gr\xfcn");
+    let refused = call(
+        &place,
+        "edit_file",
+        json!({"file_path": "latin", "old_string": "g", "new_string": "G"}),
+    )
+    .await;
+    assert!(refused.is_error, "an old encoding is not rewritten");
+}
+
+#[tokio::test]
+async fn shell_joins_both_streams_and_reports_the_exit() {
+    let place = Place::new();
+    let output = call(&place, "shell", json!({"command": "echo out; echo err >&2; exit 7"})).await;
+    assert!(output.is_error);
+    let lines: Vec<&str> = output.text.lines().collect();
+    assert_eq!(lines[0], "Exit code: 7");
+    assert!(lines[1].starts_with("Duration: ") && lines[1].ends_with(" ms"));
+    let mut rest = lines[3..].to_vec();
+    rest.sort_unstable();
+    assert_eq!((lines[2], rest), ("Output:", vec!["err", "out"]));
+    assert_eq!(output.details["exit_code"], 7);
+}
+
+#[tokio::test]
+async fn grep_finds_lines_and_explains_bad_patterns() {
+    let place = Place::new();
+    place.write("a.py", "import os\nImport sys\n");
+    place.write("sub/b.rs", "import none\n");
+    let all = call(&place, "grep", json!({"pattern": "^import"})).await;
+    assert_eq!(all.text, "a.py:1:import os\nsub/b.rs:1:import none\n");
+    let some = json!({"pattern": "^import", "glob_filter": "*.py", "case_insensitive": true});
+    assert_eq!(call(&place, "grep", some).await.text, "a.py:1:import os\na.py:2:Import sys\n");
+    let one = call(&place, "grep", json!({"pattern": "import", "max_results": 1})).await;
+    assert!(one.text.contains("[Only the first 1 matches are shown."), "{}", one.text);
+    let none = call(&place, "grep", json!({"pattern": "zzz"})).await;
+    assert_eq!(none, ToolOutput::ok("No matches found."));
+    for bad in [json!({"pattern": "("}), json!({"pattern": "x", "path": "nowhere"})] {
+        assert!(call(&place, "grep", bad).await.is_error);
+    }
+}
+
+#[tokio::test]
+async fn glob_lists_files_below_a_path() {
+    let place = Place::new();
+    place.write("a/x.ts", "");
+    place.write("a/b/y.ts", "");
+    place.write("z.ts", "");
+    let below = call(&place, "glob", json!({"pattern": "**/*.ts", "path": "a"})).await;
+    let mut names: Vec<&str> = below.text.lines().collect();
+    names.sort_unstable();
+    assert_eq!(names, ["a/b/y.ts", "a/x.ts"]);
+    assert_eq!(call(&place, "glob", json!({"pattern": "*.none"})).await.text, "No files found.");
+    for bad in [json!({"pattern": "["}), json!({"pattern": "*", "path": "nowhere"})] {
+        assert!(call(&place, "glob", bad).await.is_error);
+    }
+}
