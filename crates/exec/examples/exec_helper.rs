@@ -13,7 +13,10 @@ use canon_exec::{group, namespace, sandbox};
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let done = match args.next().as_ref().and_then(|verb| verb.to_str()) {
-        Some("sandbox") => return u8::try_from(sandbox::helper_main(args)).map_or(ExitCode::FAILURE, ExitCode::from),
+        Some("sandbox") => {
+            return u8::try_from(sandbox::helper_main(args))
+                .map_or(ExitCode::FAILURE, ExitCode::from);
+        }
         Some("launch") => launch(args),
         Some("supervise") => supervise(args),
         Some("subreaper") => subreaper(args),
@@ -31,7 +34,8 @@ fn main() -> ExitCode {
 /// Prints the containment and the supervisor's pid, then waits for it.
 fn launch(args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let report = namespace::unshare_pid()?;
-    let mut supervisor = Command::new(std::env::current_exe()?).arg("supervise").args(args).spawn()?;
+    let mut supervisor =
+        Command::new(std::env::current_exe()?).arg("supervise").args(args).spawn()?;
     writeln!(io::stdout(), "{:?} {}", report.containment, supervisor.id())?;
     supervisor.wait()?;
     Ok(())

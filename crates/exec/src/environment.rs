@@ -13,8 +13,8 @@ use crate::sandbox::SandboxReport;
 
 pub use error::{FileError, SearchError};
 pub use types::{
-    DirEntry, ExecCommand, FileKind, FileMetadata, GlobOptions, GlobResult, GrepLine, GrepMode, GrepOptions,
-    GrepResult, WriteOutcome,
+    DirEntry, ExecCommand, FileKind, FileMetadata, GlobOptions, GlobResult, GrepLine, GrepMode,
+    GrepOptions, GrepResult, WriteOutcome,
 };
 
 /// Where tools run. Relative paths are relative to [`working_directory`](Self::working_directory).
@@ -66,10 +66,20 @@ pub trait ExecutionEnvironment: Send + Sync + std::fmt::Debug {
     async fn exec_command(&self, command: ExecCommand) -> Result<ExecResult, ExecError>;
 
     /// Searches contents with a regular expression, honouring ignore files.
-    async fn grep(&self, pattern: &str, path: &Path, options: &GrepOptions) -> Result<GrepResult, SearchError>;
+    async fn grep(
+        &self,
+        pattern: &str,
+        path: &Path,
+        options: &GrepOptions,
+    ) -> Result<GrepResult, SearchError>;
 
     /// Files whose path relative to `path` matches, newest first, honouring ignore files.
-    async fn glob(&self, pattern: &str, path: &Path, options: &GlobOptions) -> Result<GlobResult, SearchError>;
+    async fn glob(
+        &self,
+        pattern: &str,
+        path: &Path,
+        options: &GlobOptions,
+    ) -> Result<GlobResult, SearchError>;
 
     /// Called once before first use.
     async fn initialize(&self) -> Result<(), FileError>;

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{WaitOptions, WaitStatus};
 
-use proc_fs::{descendants_of, own_proc_is_right};
 pub(crate) use proc_fs::related_processes;
-pub(crate) use signals::group_exists;
+use proc_fs::{descendants_of, own_proc_is_right};
 pub use proc_fs::{is_alive, parent_of, process_start_time, processes_with_env};
+pub(crate) use signals::group_exists;
 pub use signals::{Pid, Signal, kill_group, kill_process};
 pub(crate) use start::{ChildSetup, close_on_exec_above_streams, prepare_child};
 pub use start::{spawn_detached, spawn_in_group};

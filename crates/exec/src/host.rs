@@ -2,7 +2,7 @@
 //! allow everything or that a sandbox policy made.
 
 pub(crate) mod files;
-mod open;
+pub(crate) mod open;
 pub(crate) mod resolve;
 mod search;
 pub(crate) mod zones;
@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::environment::{
-    DirEntry, ExecCommand, FileError, FileMetadata, GlobOptions, GlobResult, GrepOptions, GrepResult, SearchError,
-    WriteOutcome,
+    DirEntry, ExecCommand, FileError, FileMetadata, GlobOptions, GlobResult, GrepOptions,
+    GrepResult, SearchError, WriteOutcome,
 };
 use crate::local::LocalOptions;
 use crate::process::{ExecError, ExecResult, Invocation, Script, Stdin, run_invocation};
@@ -55,11 +55,19 @@ impl Host {
         &self.files.cwd
     }
 
-    pub(crate) async fn read_file(&self, path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
+    pub(crate) async fn read_file(
+        &self,
+        path: &Path,
+        max_bytes: u64,
+    ) -> Result<Vec<u8>, FileError> {
         self.blocking(path, move |files, path| files.read(path, max_bytes)).await
     }
 
-    pub(crate) async fn write_file(&self, path: &Path, content: &[u8]) -> Result<WriteOutcome, FileError> {
+    pub(crate) async fn write_file(
+        &self,
+        path: &Path,
+        content: &[u8],
+    ) -> Result<WriteOutcome, FileError> {
         let content = content.to_vec();
         self.blocking(path, move |files, path| files.write(path, &content)).await
     }
@@ -81,7 +89,11 @@ impl Host {
         self.blocking(path, Files::metadata).await
     }
 
-    pub(crate) async fn list_directory(&self, path: &Path, depth: usize) -> Result<Vec<DirEntry>, FileError> {
+    pub(crate) async fn list_directory(
+        &self,
+        path: &Path,
+        depth: usize,
+    ) -> Result<Vec<DirEntry>, FileError> {
         self.blocking(path, move |files, path| files.list(path, depth)).await
     }
 
@@ -115,10 +127,13 @@ impl Host {
                 path: path.to_owned(),
                 source: std::io::ErrorKind::NotFound.into(),
             }),
-            Err(FileError::OutsidePolicy { path, why }) => Err(ExecError::OutsidePolicy { path, why }),
-            Err(error) => {
-                Err(ExecError::WorkingDirectory { path: path.to_owned(), source: std::io::Error::other(error) })
+            Err(FileError::OutsidePolicy { path, why }) => {
+                Err(ExecError::OutsidePolicy { path, why })
             }
+            Err(error) => Err(ExecError::WorkingDirectory {
+                path: path.to_owned(),
+                source: std::io::Error::other(error),
+            }),
         }
     }
 
@@ -153,7 +168,9 @@ impl Host {
     /// Removes the private temporary directory.
     pub(crate) async fn cleanup(&self) -> Result<(), FileError> {
         match &self.scratch {
-            Some(scratch) => scratch.remove().map_err(|error| FileError::from_io(scratch.base(), error)),
+            Some(scratch) => {
+                scratch.remove().map_err(|error| FileError::from_io(scratch.base(), error))
+            }
             None => Ok(()),
         }
     }
@@ -165,14 +182,17 @@ impl Host {
     ) -> Result<T, FileError> {
         let (files, owned) = (Arc::clone(&self.files), path.to_owned());
         let done = tokio::task::spawn_blocking(move || work(&files, &owned)).await;
-        done.unwrap_or_else(|error| Err(FileError::Io { path: path.to_owned(), source: std::io::Error::other(error) }))
+        done.unwrap_or_else(|error| {
+            Err(FileError::Io { path: path.to_owned(), source: std::io::Error::other(error) })
+        })
     }
 }
 
 /// Name and release of the distribution where it says so, and of the kernel.
 pub(crate) fn os_version() -> String {
     let kernel = rustix::system::uname();
-    let kernel = format!("{} {}", kernel.sysname().to_string_lossy(), kernel.release().to_string_lossy());
+    let kernel =
+        format!("{} {}", kernel.sysname().to_string_lossy(), kernel.release().to_string_lossy());
     let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let pretty = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
     match pretty.map(|name| name.trim_matches('"')) {

@@ -14,9 +14,11 @@ pub mod process;
 pub mod sandbox;
 
 pub use environment::{
-    DirEntry, ExecCommand, ExecutionEnvironment, FileError, FileKind, FileMetadata, GlobOptions, GlobResult,
-    GrepMode, GrepOptions, GrepResult, SearchError, WriteOutcome,
+    DirEntry, ExecCommand, ExecutionEnvironment, FileError, FileKind, FileMetadata, GlobOptions,
+    GlobResult, GrepMode, GrepOptions, GrepResult, SearchError, WriteOutcome,
 };
 pub use local::LocalExecutionEnvironment;
 pub use process::{EnvPolicy, ExecError, ExecResult, Inherit, OutputSink, Script, Shell, Stdin};
-pub use sandbox::{SandboxError, SandboxOptions, SandboxPolicy, SandboxReport, SandboxedEnvironment};
+pub use sandbox::{
+    SandboxError, SandboxOptions, SandboxPolicy, SandboxReport, SandboxedEnvironment,
+};

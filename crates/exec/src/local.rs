@@ -60,7 +60,11 @@ impl LocalExecutionEnvironment {
 /// Resolved once, so that a later change of a link above does not move the environment.
 pub(crate) fn canonical_directory(path: &Path) -> Result<PathBuf, FileError> {
     let canonical = path.canonicalize().map_err(|error| FileError::from_io(path, error))?;
-    if canonical.is_dir() { Ok(canonical) } else { Err(FileError::NotADirectory { path: path.to_owned() }) }
+    if canonical.is_dir() {
+        Ok(canonical)
+    } else {
+        Err(FileError::NotADirectory { path: path.to_owned() })
+    }
 }
 
 delegate_to_host!(LocalExecutionEnvironment);

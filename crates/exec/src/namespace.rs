@@ -50,7 +50,9 @@ pub fn unshare_pid() -> io::Result<ContainmentReport> {
         Err(error) => why_not.push(format!("pid namespace: {error}")),
     }
     match enter_user_namespace()? {
-        Ok(()) => return Ok(ContainmentReport { containment: Containment::UserPidNamespace, why_not }),
+        Ok(()) => {
+            return Ok(ContainmentReport { containment: Containment::UserPidNamespace, why_not });
+        }
         Err(error) => why_not.push(format!("user namespace: {error}")),
     }
     group::become_subreaper()?;

@@ -21,7 +21,6 @@ pub use env::{EnvPolicy, Inherit, is_secret_name};
 pub use run::run;
 pub(crate) use run::{Invocation, run_invocation};
 
-
 /// Bytes kept of each stream unless a caller says otherwise: 1 MiB.
 pub const DEFAULT_OUTPUT_LIMIT: usize = 1024 * 1024;
 

@@ -5,7 +5,11 @@ macro_rules! delegate_to_host {
     ($environment:ty) => {
         #[async_trait::async_trait]
         impl $crate::environment::ExecutionEnvironment for $environment {
-            async fn read_file(&self, path: &std::path::Path, max_bytes: u64) -> Result<Vec<u8>, $crate::FileError> {
+            async fn read_file(
+                &self,
+                path: &std::path::Path,
+                max_bytes: u64,
+            ) -> Result<Vec<u8>, $crate::FileError> {
                 self.host.read_file(path, max_bytes).await
             }
             async fn write_file(
@@ -18,13 +22,20 @@ macro_rules! delegate_to_host {
             async fn remove_file(&self, path: &std::path::Path) -> Result<(), $crate::FileError> {
                 self.host.remove_file(path).await
             }
-            async fn rename(&self, from: &std::path::Path, to: &std::path::Path) -> Result<(), $crate::FileError> {
+            async fn rename(
+                &self,
+                from: &std::path::Path,
+                to: &std::path::Path,
+            ) -> Result<(), $crate::FileError> {
                 self.host.rename(from, to).await
             }
             async fn file_exists(&self, path: &std::path::Path) -> Result<bool, $crate::FileError> {
                 self.host.file_exists(path).await
             }
-            async fn metadata(&self, path: &std::path::Path) -> Result<$crate::FileMetadata, $crate::FileError> {
+            async fn metadata(
+                &self,
+                path: &std::path::Path,
+            ) -> Result<$crate::FileMetadata, $crate::FileError> {
                 self.host.metadata(path).await
             }
             async fn list_directory(

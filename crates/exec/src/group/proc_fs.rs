@@ -68,8 +68,9 @@ pub fn processes_with_env(key: &str, value: &str) -> Vec<Pid> {
 }
 
 fn has_in_environment(pid: Pid, entry: &str) -> bool {
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|found| found == entry.as_bytes()))
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
+        environ.split(|byte| *byte == 0).any(|found| found == entry.as_bytes())
+    })
 }
 
 /// Living processes that came from one command: in its group or session, descended from it, or
@@ -77,7 +78,8 @@ fn has_in_environment(pid: Pid, entry: &str) -> bool {
 pub(crate) fn related_processes(leader: Pid, key: &str, value: &str) -> Vec<Pid> {
     let wanted = format!("{key}={value}");
     let own = std::process::id();
-    let mut related: HashSet<Pid> = descendants_of(leader).unwrap_or_default().into_iter().collect();
+    let mut related: HashSet<Pid> =
+        descendants_of(leader).unwrap_or_default().into_iter().collect();
     for pid in all_pids().unwrap_or_default() {
         let Some(stat) = stat_of(pid).filter(Stat::is_living) else { continue };
         let belongs = stat.group == leader || stat.session == leader;
@@ -113,7 +115,8 @@ pub(crate) fn descendants_of(root: Pid) -> io::Result<Vec<Pid>> {
 
 /// Whether `/proc` shows the PID namespace that this process lives in.
 pub(crate) fn own_proc_is_right() -> bool {
-    fs::read_link("/proc/self").is_ok_and(|link| link.to_str() == Some(std::process::id().to_string().as_str()))
+    fs::read_link("/proc/self")
+        .is_ok_and(|link| link.to_str() == Some(std::process::id().to_string().as_str()))
 }
 
 #[cfg(test)]

@@ -72,11 +72,9 @@ pub(super) fn kill_namespace(signal: Signal) -> io::Result<KillReport> {
 }
 
 fn checked(pid: Pid) -> io::Result<sys::Pid> {
-    i32::try_from(pid)
-        .ok()
-        .filter(|raw| *raw > 1)
-        .and_then(sys::Pid::from_raw)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, format!("{pid} is no process to signal")))
+    i32::try_from(pid).ok().filter(|raw| *raw > 1).and_then(sys::Pid::from_raw).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("{pid} is no process to signal"))
+    })
 }
 
 fn delivered(result: rustix::io::Result<()>) -> io::Result<bool> {

@@ -27,7 +27,10 @@ pub(crate) struct ChildSetup {
 /// # Errors
 /// The program cannot be started.
 pub fn spawn_in_group(command: &mut Command) -> io::Result<Child> {
-    prepare_child(command, ChildSetup { session: true, die_with_parent: true, ..ChildSetup::default() });
+    prepare_child(
+        command,
+        ChildSetup { session: true, die_with_parent: true, ..ChildSetup::default() },
+    );
     spawner::spawn_blocking_std(command)
 }
 

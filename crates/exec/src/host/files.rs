@@ -31,15 +31,22 @@ impl Files {
     pub(crate) fn read(&self, path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
         let found = self.resolve(path, Wanted::Read)?;
         let (file, size) = open_regular(&found.host, path)?;
-        let too_large = |size| FileError::TooLarge { path: path.to_owned(), size, limit: max_bytes };
+        let too_large =
+            |size| FileError::TooLarge { path: path.to_owned(), size, limit: max_bytes };
         if size > max_bytes {
             return Err(too_large(size));
         }
         let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         // One byte more than allowed, because files of `/sys` and growing files say a wrong size.
         let limit = max_bytes.saturating_add(1);
-        file.take(limit).read_to_end(&mut content).map_err(|error| FileError::from_io(path, error))?;
-        if content.len() as u64 > max_bytes { Err(too_large(content.len() as u64)) } else { Ok(content) }
+        file.take(limit)
+            .read_to_end(&mut content)
+            .map_err(|error| FileError::from_io(path, error))?;
+        if content.len() as u64 > max_bytes {
+            Err(too_large(content.len() as u64))
+        } else {
+            Ok(content)
+        }
     }
 
     pub(crate) fn write(&self, path: &Path, content: &[u8]) -> Result<WriteOutcome, FileError> {
@@ -79,7 +86,8 @@ impl Files {
         }
         let (old_parent, old_name) =
             open_parent(&source.host, false).map_err(|error| FileError::from_io(from, error))?;
-        let (new_parent, new_name) = open_parent(&target.host, true).map_err(|error| FileError::from_io(to, error))?;
+        let (new_parent, new_name) =
+            open_parent(&target.host, true).map_err(|error| FileError::from_io(to, error))?;
         rustix::fs::renameat(&old_parent, old_name, &new_parent, new_name)
             .map_err(|error| FileError::from_io(from, error.into()))
     }
@@ -148,25 +156,33 @@ impl Files {
         directories: &mut Vec<PathBuf>,
     ) -> io::Result<()> {
         let host = self.zones.to_host(&top.view.join(below));
-        let directory = open_exact(host.components().as_path(), OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let directory =
+            open_exact(host.components().as_path(), OFlags::RDONLY | OFlags::DIRECTORY)?;
         for entry in rustix::fs::Dir::read_from(&directory)? {
             let entry = entry?;
             let raw = entry.file_name().to_bytes();
             if raw == b"." || raw == b".." || entries.len() >= LIST_LIMIT {
                 continue;
             }
-            let name = below.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(raw));
+            let name =
+                below.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(raw));
             if self.zones.deciding(&top.view.join(&name)).access == Access::Hidden {
                 continue;
             }
-            let Ok(stat) = rustix::fs::statat(&directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) else {
+            let Ok(stat) =
+                rustix::fs::statat(&directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
+            else {
                 continue;
             };
             let kind = kind_of(FileType::from_raw_mode(stat.st_mode));
             if kind == FileKind::Directory {
                 directories.push(name.clone());
             }
-            entries.push(DirEntry { name, kind, size: (kind == FileKind::File).then(|| size_of(&stat)) });
+            entries.push(DirEntry {
+                name,
+                kind,
+                size: (kind == FileKind::File).then(|| size_of(&stat)),
+            });
         }
         Ok(())
     }
@@ -211,7 +227,8 @@ fn write_new(parent: &OwnedFd, name: &str, content: &[u8], old: Option<&Stat>) -
     if let Some(old) = old {
         let own = rustix::fs::fstat(&file)?;
         if (own.st_uid, own.st_gid) != (old.st_uid, old.st_gid) {
-            let (uid, gid) = (rustix::fs::Uid::from_raw(old.st_uid), rustix::fs::Gid::from_raw(old.st_gid));
+            let (uid, gid) =
+                (rustix::fs::Uid::from_raw(old.st_uid), rustix::fs::Gid::from_raw(old.st_gid));
             let _only_root_may = rustix::fs::fchown(&file, Some(uid), Some(gid));
         }
         rustix::fs::fchmod(&file, Mode::from_raw_mode(old.st_mode & 0o7777))?;
@@ -234,6 +251,8 @@ fn size_of(stat: &Stat) -> u64 {
 
 fn modified_ms(stat: &Stat) -> u64 {
     let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
+    // Its type differs between architectures.
+    #[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions)]
     let nanos = u64::try_from(stat.st_mtime_nsec).unwrap_or(0);
     seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)
 }

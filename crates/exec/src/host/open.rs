@@ -20,7 +20,9 @@ pub(crate) fn open_exact(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
 }
 
 fn open_by_walking(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
-    let Some(name) = path.file_name() else { return Ok(rustix::fs::open("/", flags, Mode::empty())?) };
+    let Some(name) = path.file_name() else {
+        return Ok(rustix::fs::open("/", flags, Mode::empty())?);
+    };
     let parent = walk(path.parent().unwrap_or(Path::new("/")), false)?;
     Ok(rustix::fs::openat(&parent, name, flags, Mode::empty())?)
 }
@@ -31,7 +33,9 @@ pub(crate) fn open_parent(path: &Path, create: bool) -> io::Result<(OwnedFd, &Os
     let name = path.file_name().ok_or(Errno::ISDIR)?;
     let parent = path.parent().unwrap_or(Path::new("/"));
     match open_exact(parent, directory_flags()) {
-        Err(error) if create && error.kind() == io::ErrorKind::NotFound => Ok((walk(parent, true)?, name)),
+        Err(error) if create && error.kind() == io::ErrorKind::NotFound => {
+            Ok((walk(parent, true)?, name))
+        }
         opened => Ok((opened?, name)),
     }
 }

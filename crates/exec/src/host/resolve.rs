@@ -39,7 +39,12 @@ enum Step {
 }
 
 /// Follows `path` and checks that the policy allows what is wanted there.
-pub(crate) fn resolve(zones: &Zones, cwd: &Path, path: &Path, wanted: Wanted) -> Result<Resolved, FileError> {
+pub(crate) fn resolve(
+    zones: &Zones,
+    cwd: &Path,
+    path: &Path,
+    wanted: Wanted,
+) -> Result<Resolved, FileError> {
     let resolved = follow(zones, cwd, path, wanted != Wanted::WriteName)?;
     let zone = zones.deciding(&resolved.view);
     let allowed = match wanted {
@@ -53,7 +58,12 @@ pub(crate) fn resolve(zones: &Zones, cwd: &Path, path: &Path, wanted: Wanted) ->
     }
 }
 
-fn follow(zones: &Zones, cwd: &Path, path: &Path, follow_last: bool) -> Result<Resolved, FileError> {
+fn follow(
+    zones: &Zones,
+    cwd: &Path,
+    path: &Path,
+    follow_last: bool,
+) -> Result<Resolved, FileError> {
     let error = |source: io::Error| FileError::from_io(path, source);
     let mut steps = VecDeque::new();
     prepend(&mut steps, &cwd.join(path));

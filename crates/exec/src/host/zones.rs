@@ -42,8 +42,12 @@ struct PrivateTmp {
     zone: Zone,
 }
 
-const EVERYTHING: Zone =
-    Zone { path: PathBuf::new(), access: Access::Write, why: "everything is allowed", special: false };
+const EVERYTHING: Zone = Zone {
+    path: PathBuf::new(),
+    access: Access::Write,
+    why: "everything is allowed",
+    special: false,
+};
 
 impl Zones {
     /// No confinement.
@@ -54,7 +58,11 @@ impl Zones {
     /// Zones in any order; of two for one path, the stricter holds.
     pub(crate) fn new(mut zones: Vec<Zone>) -> Self {
         zones.sort_by(|a, b| {
-            (a.path.components().count(), &a.path, a.access).cmp(&(b.path.components().count(), &b.path, b.access))
+            (a.path.components().count(), &a.path, a.access).cmp(&(
+                b.path.components().count(),
+                &b.path,
+                b.access,
+            ))
         });
         zones.dedup_by(|later, earlier| later.path == earlier.path);
         Self { zones, tmp: None }
@@ -93,9 +101,9 @@ impl Zones {
     /// Where a path of the commands' view lies on this machine.
     pub(crate) fn to_host(&self, view: &Path) -> PathBuf {
         match &self.tmp {
-            Some(tmp) if *self.deciding(view) == tmp.zone => {
-                view.strip_prefix(&tmp.view).map_or_else(|_| view.to_owned(), |rest| join(&tmp.host, rest))
-            }
+            Some(tmp) if *self.deciding(view) == tmp.zone => view
+                .strip_prefix(&tmp.view)
+                .map_or_else(|_| view.to_owned(), |rest| join(&tmp.host, rest)),
             _ => view.to_owned(),
         }
     }
@@ -103,7 +111,9 @@ impl Zones {
     /// What commands call a path of this machine.
     pub(crate) fn to_view(&self, host: &Path) -> PathBuf {
         match &self.tmp {
-            Some(tmp) => host.strip_prefix(&tmp.host).map_or_else(|_| host.to_owned(), |rest| join(&tmp.view, rest)),
+            Some(tmp) => host
+                .strip_prefix(&tmp.host)
+                .map_or_else(|_| host.to_owned(), |rest| join(&tmp.view, rest)),
             None => host.to_owned(),
         }
     }

@@ -15,7 +15,13 @@ pub(crate) struct Capture {
 impl Capture {
     pub(crate) fn new(limit: usize) -> Self {
         let head_limit = limit.div_ceil(2);
-        Self { head: Vec::new(), head_limit, tail: VecDeque::new(), tail_limit: limit - head_limit, dropped: 0 }
+        Self {
+            head: Vec::new(),
+            head_limit,
+            tail: VecDeque::new(),
+            tail_limit: limit - head_limit,
+            dropped: 0,
+        }
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
@@ -54,7 +60,8 @@ impl Capture {
 
 /// Copies only where bytes have to be replaced.
 fn into_string(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 fn is_continuation(byte: u8) -> bool {
@@ -96,7 +103,10 @@ mod tests {
 
     #[test]
     fn head_and_tail_survive() {
-        assert_eq!(captured(6, &[b"abc", b"defghijk", b"l"]), ("abc\n[... 6 bytes omitted ...]\njkl".into(), 6));
+        assert_eq!(
+            captured(6, &[b"abc", b"defghijk", b"l"]),
+            ("abc\n[... 6 bytes omitted ...]\njkl".into(), 6)
+        );
     }
 
     #[test]

@@ -24,9 +24,34 @@ const SECRET_WORDS: [&str; 12] = [
 
 /// Names that [`Inherit::Core`] keeps: what programs need to find themselves and their tools.
 const CORE: [&str; 29] = [
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TMP", "TEMP", "TZ", "GOPATH",
-    "GOROOT", "GOCACHE", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "NVM_DIR", "NVM_BIN", "VOLTA_HOME",
-    "PYENV_ROOT", "VIRTUAL_ENV", "RBENV_ROOT", "GEM_HOME", "JAVA_HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "TERM",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "TZ",
+    "GOPATH",
+    "GOROOT",
+    "GOCACHE",
+    "CARGO_HOME",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
+    "NVM_DIR",
+    "NVM_BIN",
+    "VOLTA_HOME",
+    "PYENV_ROOT",
+    "VIRTUAL_ENV",
+    "RBENV_ROOT",
+    "GEM_HOME",
+    "JAVA_HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME",
 ];
 
@@ -76,7 +101,10 @@ impl EnvPolicy {
     }
 
     /// The environment for a child of a process with the environment `parent`.
-    pub fn resolve(&self, parent: impl IntoIterator<Item = (OsString, OsString)>) -> BTreeMap<OsString, OsString> {
+    pub fn resolve(
+        &self,
+        parent: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> BTreeMap<OsString, OsString> {
         let mut out: BTreeMap<OsString, OsString> =
             parent.into_iter().filter(|(name, _)| self.inherits(name)).collect();
         for (name, value) in &self.set {

@@ -38,7 +38,12 @@ pub(super) struct Output {
 }
 
 impl Pump {
-    pub(super) fn new(child: &mut Child, stdin: Stdin, limit: usize, sink: Option<OutputSink>) -> Self {
+    pub(super) fn new(
+        child: &mut Child,
+        stdin: Stdin,
+        limit: usize,
+        sink: Option<OutputSink>,
+    ) -> Self {
         let input = match stdin {
             Stdin::None => Vec::new(),
             Stdin::Bytes(bytes) => bytes,
@@ -90,7 +95,12 @@ impl Pump {
     pub(super) fn finish(self) -> Output {
         let Captures { stdout, stderr, combined, .. } = self.captures;
         let dropped = stdout.dropped() + stderr.dropped();
-        Output { stdout: stdout.into_text(), stderr: stderr.into_text(), combined: combined.into_text(), dropped }
+        Output {
+            stdout: stdout.into_text(),
+            stderr: stderr.into_text(),
+            combined: combined.into_text(),
+            dropped,
+        }
     }
 
     /// One chunk of something; never completes when all pipes are closed.

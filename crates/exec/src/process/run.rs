@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::future::Future;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
 use canon_runtime::task::{self, TaskSpec};
@@ -99,13 +98,17 @@ enum End {
     Cancelled,
 }
 
-async fn drive(mut invocation: Invocation, abandoned: CancellationToken) -> Result<ExecResult, ExecError> {
+async fn drive(
+    mut invocation: Invocation,
+    abandoned: CancellationToken,
+) -> Result<ExecResult, ExecError> {
     let started = Instant::now();
     let marker = canon_runtime::id::new("exec");
     let mut child = start(&mut invocation, &marker).await?;
     let mut tree = Tree::new(child.id().unwrap_or_default(), marker, invocation.is_wrapper);
     let stdin = std::mem::take(&mut invocation.stdin);
-    let mut pump = Pump::new(&mut child, stdin, invocation.output_limit, invocation.on_output.take());
+    let mut pump =
+        Pump::new(&mut child, stdin, invocation.output_limit, invocation.on_output.take());
 
     let deadline = invocation.timeout.and_then(|limit| started.checked_add(limit));
     let end = pump.during(first_end(&mut child, deadline, &invocation.cancel, &abandoned)).await;
@@ -140,7 +143,12 @@ async fn start(invocation: &mut Invocation, marker: &str) -> Result<Child, ExecE
     let mut argv = invocation.argv.iter();
     let program = argv.next().cloned().unwrap_or_default();
     let mut command = Command::new(&program);
-    command.args(argv).current_dir(&invocation.cwd).env_clear().envs(&invocation.env).env(Tree::MARKER, marker);
+    command
+        .args(argv)
+        .current_dir(&invocation.cwd)
+        .env_clear()
+        .envs(&invocation.env)
+        .env(Tree::MARKER, marker);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.stdin(if invocation.stdin == Stdin::None { Stdio::null() } else { Stdio::piped() });
     let inherited = std::mem::take(&mut invocation.inherited);
@@ -149,7 +157,10 @@ async fn start(invocation: &mut Invocation, marker: &str) -> Result<Child, ExecE
     prepare_child(command.as_std_mut(), setup);
     let child = spawner::spawn(command).await;
     drop(inherited);
-    child.map_err(|source| ExecError::Spawn { program: program.to_string_lossy().into_owned(), source })
+    child.map_err(|source| ExecError::Spawn {
+        program: program.to_string_lossy().into_owned(),
+        source,
+    })
 }
 
 async fn first_end(
@@ -174,14 +185,21 @@ async fn first_end(
 }
 
 /// TERM, the grace, KILL; the status of the program itself.
-async fn terminate(child: &mut Child, tree: &Tree, pump: &mut Pump, until: Instant) -> io::Result<ExitStatus> {
+async fn terminate(
+    child: &mut Child,
+    tree: &Tree,
+    pump: &mut Pump,
+    until: Instant,
+) -> io::Result<ExitStatus> {
     tree.terminate();
     if let Ok(status) = pump.during(timeout_at(until, child.wait())).await {
         return status;
     }
     tree.kill();
     let patience = Instant::now() + KILL_PATIENCE;
-    pump.during(timeout_at(patience, child.wait())).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    pump.during(timeout_at(patience, child.wait()))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// After the program itself has ended: takes the output that is still there, and ends what is left.
@@ -199,10 +217,8 @@ async fn settle(tree: &Tree, pump: &mut Pump, grace_end: Option<Instant>, grace:
     pump.drain(DRAIN).await;
 }
 
-fn all_gone(tree: &Tree) -> impl Future<Output = ()> {
-    async {
-        while !tree.living().is_empty() {
-            sleep(POLL).await;
-        }
+async fn all_gone(tree: &Tree) {
+    while !tree.living().is_empty() {
+        sleep(POLL).await;
     }
 }

@@ -31,13 +31,16 @@ pub(crate) fn spawn_blocking_std(command: &mut Command) -> io::Result<Child> {
         let result = moved.spawn();
         let _nobody_waits = reply.send((result, moved));
     }))?;
-    let (result, moved) = answer.recv().map_err(|_| io::Error::other("the start of a program was abandoned"))?;
+    let (result, moved) =
+        answer.recv().map_err(|_| io::Error::other("the start of a program was abandoned"))?;
     *command = moved;
     result
 }
 
 /// Starts a command whose exit and pipes belong to the current runtime.
-pub(crate) async fn spawn(mut command: tokio::process::Command) -> io::Result<tokio::process::Child> {
+pub(crate) async fn spawn(
+    mut command: tokio::process::Command,
+) -> io::Result<tokio::process::Child> {
     let runtime = tokio::runtime::Handle::current();
     let (reply, answer) = tokio::sync::oneshot::channel();
     submit(Box::new(move || {

@@ -29,8 +29,15 @@ impl Bubblewrap {
         let mut argv: Vec<OsString> = vec![self.program.clone().into()];
         argv.extend(self.mounts(zones));
         argv.extend(
-            ["--unshare-pid", "--unshare-ipc", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
-                .map(OsString::from),
+            [
+                "--unshare-pid",
+                "--unshare-ipc",
+                "--die-with-parent",
+                "--new-session",
+                "--cap-drop",
+                "ALL",
+            ]
+            .map(OsString::from),
         );
         if !self.network {
             argv.push("--unshare-net".into());

@@ -33,7 +33,10 @@ impl SandboxedEnvironment {
         options: SandboxOptions,
     ) -> Result<Self, SandboxError> {
         let cwd = cwd.into();
-        let bad = |error: crate::FileError| SandboxError::BadPath { path: cwd.clone(), why: error.to_string() };
+        let bad = |error: crate::FileError| SandboxError::BadPath {
+            path: cwd.clone(),
+            why: error.to_string(),
+        };
         let cwd = crate::local::canonical_directory(&cwd).map_err(bad)?;
         if policy == SandboxPolicy::DangerFullAccess {
             return Ok(Self { host: Host::unconfined(cwd, options.into()) });
@@ -77,7 +80,8 @@ struct Prepared {
 
 impl Prepared {
     fn into_host(self, cwd: PathBuf, options: SandboxOptions) -> Host {
-        Host::new(cwd, self.zones, options.into(), self.launcher, self.report).with_scratch(self.scratch)
+        Host::new(cwd, self.zones, options.into(), self.launcher, self.report)
+            .with_scratch(self.scratch)
     }
 }
 
@@ -95,15 +99,23 @@ async fn prepare(
     let scratch = Scratch::new()?;
     let tmp = match (backend, policy) {
         (_, SandboxPolicy::WorkspaceWrite { exclude_tmp: true, .. }) => Tmp::No,
-        (Backend::Bubblewrap, _) => Tmp::AsTmp(scratch.tmp()),
+        (Backend::Bubblewrap, _) => Tmp::Shown(scratch.tmp()),
         _ => Tmp::InPlace(scratch.tmp()),
     };
     let zones = zones(policy, cwd, &options.masked_paths, &tmp)?;
-    if let Some(zone) = zones.iter().find(|zone| zone.access == Access::Write && facts.program.starts_with(&zone.path)) {
+    if let Some(zone) = zones
+        .iter()
+        .find(|zone| zone.access == Access::Write && facts.program.starts_with(&zone.path))
+    {
         let place = zone.path.display();
-        return Ok(Err(format!("{} lies in the writable {place}, where a command could replace it", facts.program.display())));
+        return Ok(Err(format!(
+            "{} lies in the writable {place}, where a command could replace it",
+            facts.program.display()
+        )));
     }
-    if backend == Backend::Landlock && let Err(reason) = rules(&zones) {
+    if backend == Backend::Landlock
+        && let Err(reason) = rules(&zones)
+    {
         return Ok(Err(reason));
     }
     make_mount_points(&zones)?;
@@ -111,7 +123,7 @@ async fn prepare(
         backend: confiner(backend, policy, options, &facts, &scratch)?,
         tmp: match &tmp {
             Tmp::No => None,
-            Tmp::AsTmp(_) => Some("/tmp".into()),
+            Tmp::Shown(_) => Some("/tmp".into()),
             Tmp::InPlace(place) => Some(place.clone()),
         },
         git: Guard::new(roots(&zones), backend == Backend::Landlock),
@@ -129,7 +141,9 @@ fn confiner(
 ) -> Result<Confiner, SandboxError> {
     let network = policy.network();
     match (backend, &options.helper) {
-        (Backend::Landlock, Some(helper)) => Ok(Confiner::Landlock(Landlock { helper: helper.clone(), network })),
+        (Backend::Landlock, Some(helper)) => {
+            Ok(Confiner::Landlock(Landlock { helper: helper.clone(), network }))
+        }
         (Backend::Bubblewrap, _) => {
             let (program, blank) = (facts.program.clone(), scratch.blank());
             Ok(Confiner::Bubblewrap(Bubblewrap { program, network, blank }))
@@ -164,6 +178,12 @@ fn report(backend: Backend, policy: &SandboxPolicy, facts: Facts, zones: &Zones)
     if policy.network() {
         limits.push("local (unix) sockets are closed while the network is open".to_owned());
     }
+    if backend == Backend::Bubblewrap && !policy.network() {
+        limits.push(
+            "local (unix) sockets of services outside /run and /tmp can be reached by their path"
+                .to_owned(),
+        );
+    }
     if backend == Backend::Landlock {
         limits.push("no PID namespace: names and arguments of other processes can be seen, and a detached process may outlive its command".into());
         limits.push("there are no sockets but connected pairs, not even to itself".into());
@@ -188,7 +208,12 @@ fn report(backend: Backend, policy: &SandboxPolicy, facts: Facts, zones: &Zones)
 
 impl From<SandboxOptions> for crate::local::LocalOptions {
     fn from(options: SandboxOptions) -> Self {
-        Self { env: options.env, shell: options.shell, output_limit: options.output_limit, grace: options.grace }
+        Self {
+            env: options.env,
+            shell: options.shell,
+            output_limit: options.output_limit,
+            grace: options.grace,
+        }
     }
 }
 

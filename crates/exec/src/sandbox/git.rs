@@ -15,7 +15,8 @@ use super::plan::zone;
 use crate::host::files::replace_exact;
 use crate::host::zones::{Access, Zone};
 
-const PROGRAMS: &str = "git runs programs named there; set identity with `git -c` or GIT_AUTHOR_NAME";
+const PROGRAMS: &str =
+    "git runs programs named there; set identity with `git -c` or GIT_AUTHOR_NAME";
 const METADATA: &str = "git metadata";
 /// Files that tell git where its configuration is.
 const POINTERS: [&str; 4] = ["config", "config.worktree", "commondir", "gitdir"];
@@ -40,14 +41,16 @@ fn repository(git: &Path) -> Vec<Zone> {
 
 fn protected(git: &Path) -> impl Iterator<Item = Zone> {
     let places = POINTERS.into_iter().chain(["hooks"]).map(|name| git.join(name));
-    let real = |path: &PathBuf| path.symlink_metadata().is_ok_and(|metadata| !metadata.is_symlink());
+    let real =
+        |path: &PathBuf| path.symlink_metadata().is_ok_and(|metadata| !metadata.is_symlink());
     places.filter(real).map(|path| zone(path, Access::Read, PROGRAMS))
 }
 
 fn worktree(dot_git: &Path) -> Option<Vec<Zone>> {
     let own = linked_git_directory(dot_git)?;
     let common = own.parent()?.parent()?;
-    let mut zones = vec![zone(dot_git, Access::Read, METADATA), zone(&own, Access::Write, METADATA)];
+    let mut zones =
+        vec![zone(dot_git, Access::Read, METADATA), zone(&own, Access::Write, METADATA)];
     zones.extend(protected(&own));
     for name in ["objects", "refs", "logs"] {
         let path = common.join(name);
@@ -64,7 +67,8 @@ fn linked_git_directory(dot_git: &Path) -> Option<PathBuf> {
     let named = Path::new(text.strip_prefix("gitdir:")?.trim());
     let own = dot_git.parent()?.join(named).canonicalize().ok()?;
     let worktrees = own.parent()?;
-    let common = own.join(fs::read_to_string(own.join("commondir")).ok()?.trim()).canonicalize().ok()?;
+    let common =
+        own.join(fs::read_to_string(own.join("commondir")).ok()?.trim()).canonicalize().ok()?;
     let back = own.join(fs::read_to_string(own.join("gitdir")).ok()?.trim()).canonicalize().ok()?;
     let agrees = worktrees.file_name()? == "worktrees"
         && worktrees.parent()? == common
@@ -138,7 +142,9 @@ impl State {
             return;
         }
         match (self, &now) {
-            (Self::Directory(_), Self::Directory(_)) | (Self::File { .. }, Self::File { .. }) | (_, Self::Absent) => {}
+            (Self::Directory(_), Self::Directory(_))
+            | (Self::File { .. }, Self::File { .. })
+            | (_, Self::Absent) => {}
             _ => remove(path),
         }
         match self {
@@ -149,7 +155,10 @@ impl State {
             Self::Directory(entries) => {
                 let _exists = fs::create_dir(path);
                 if let Self::Directory(found) = &now {
-                    found.keys().filter(|name| !entries.contains_key(*name)).for_each(|name| remove(name));
+                    found
+                        .keys()
+                        .filter(|name| !entries.contains_key(*name))
+                        .for_each(|name| remove(name));
                 }
                 entries.iter().for_each(|(name, state)| state.put_back(name));
             }
@@ -162,5 +171,6 @@ fn is_real_directory(path: &Path) -> bool {
 }
 
 fn remove(path: &Path) {
-    let _gone = if is_real_directory(path) { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    let _gone =
+        if is_real_directory(path) { fs::remove_dir_all(path) } else { fs::remove_file(path) };
 }

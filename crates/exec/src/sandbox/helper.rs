@@ -7,13 +7,16 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use landlock::{
-    ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible as _, LandlockStatus, PathBeneath, PathFd,
-    RestrictionStatus, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible as _, LandlockStatus,
+    PathBeneath, RestrictionStatus, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
+    RulesetError, RulesetStatus, Scope,
 };
+use rustix::fs::{FileType, OFlags};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::landlock::{Confinement, Grant, Rule};
 use super::seccomp;
+use crate::host::open::open_exact;
 
 /// Argument that asks for the kernel's Landlock version instead.
 pub(super) const ABI_QUESTION: &str = "--abi";
@@ -40,7 +43,6 @@ pub fn helper_main(args: impl IntoIterator<Item = OsString>) -> i32 {
     if let Err(error) = confine(&first) {
         return complain(&error.to_string());
     }
-    // A new process group would take the command from whoever watches over this one.
     let error = Command::new(&program).args(command).exec();
     complain(&format!("cannot start {}: {error}", program.to_string_lossy()))
 }
@@ -86,7 +88,10 @@ fn drop_privilege() -> io::Result<()> {
     rustix::thread::clear_ambient_capability_set()?;
     rustix::thread::set_no_new_privs(true)?;
     let none = CapabilitySet::empty();
-    rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets { effective: none, permitted: none, inheritable: none },
+    )?;
     Ok(())
 }
 
@@ -99,10 +104,12 @@ fn restrict(rules: &[Rule]) -> Result<RestrictionStatus, RulesetError> {
         .scope(Scope::from_all(SCOPES))?
         .create()?;
     for rule in rules {
-        // What has gone meanwhile needs no rule.
-        let Ok(path) = PathFd::new(&rule.path) else { continue };
-        let is_directory = fs::metadata(&rule.path).is_ok_and(|metadata| metadata.is_dir());
-        ruleset = ruleset.add_rule(PathBeneath::new(path, rights(rule.grant, is_directory)))?;
+        // What has gone meanwhile needs no rule; where an earlier command has put a link, a rule
+        // would be one for the place that it leads to.
+        let Ok(place) = open_exact(&rule.path, OFlags::PATH) else { continue };
+        let is_directory = rustix::fs::fstat(&place)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
+        ruleset = ruleset.add_rule(PathBeneath::new(place, rights(rule.grant, is_directory)))?;
     }
     ruleset.restrict_self()
 }
@@ -112,7 +119,9 @@ fn rights(grant: Grant, is_directory: bool) -> BitFlags<AccessFs> {
     let rights = match grant {
         Grant::Read => AccessFs::from_read(MOST),
         Grant::Write => AccessFs::from_all(MOST) & !special,
-        Grant::Device => AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::ReadDir | AccessFs::IoctlDev,
+        Grant::Device => {
+            AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::ReadDir | AccessFs::IoctlDev
+        }
     };
     if is_directory { rights } else { rights & AccessFs::from_file(MOST) }
 }
@@ -120,14 +129,21 @@ fn rights(grant: Grant, is_directory: bool) -> BitFlags<AccessFs> {
 /// Restricts this process to learn what the kernel can do, and prints it.
 fn answer_abi() -> i32 {
     let abi = match restrict(&[]).map(|status| status.landlock) {
-        Ok(LandlockStatus::Available { effective_abi, kernel_abi }) => kernel_abi.unwrap_or(effective_abi as i32),
-        Ok(LandlockStatus::NotEnabled) => return complain("Landlock is not enabled in this kernel"),
+        Ok(LandlockStatus::Available { effective_abi, kernel_abi }) => {
+            kernel_abi.unwrap_or(effective_abi as i32)
+        }
+        Ok(LandlockStatus::NotEnabled) => {
+            return complain("Landlock is not enabled in this kernel");
+        }
         Ok(_) => return complain("this kernel has no Landlock"),
         Err(error) => return complain(&format!("this kernel's Landlock cannot be used: {error}")),
     };
-    let written = writeln!(File::from(match rustix::io::dup(io::stdout()) {
-        Ok(stdout) => stdout,
-        Err(error) => return complain(&error.to_string()),
-    }), "{abi}");
+    let written = writeln!(
+        File::from(match rustix::io::dup(io::stdout()) {
+            Ok(stdout) => stdout,
+            Err(error) => return complain(&error.to_string()),
+        }),
+        "{abi}"
+    );
     i32::from(written.is_err())
 }

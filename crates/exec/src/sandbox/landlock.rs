@@ -14,8 +14,16 @@ use crate::host::zones::{Access, Zones};
 use crate::process::Invocation;
 
 /// Devices that every program may expect.
-const DEVICES: [&str; 8] =
-    ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts"];
+const DEVICES: [&str; 8] = [
+    "/dev/null",
+    "/dev/zero",
+    "/dev/full",
+    "/dev/random",
+    "/dev/urandom",
+    "/dev/tty",
+    "/dev/ptmx",
+    "/dev/pts",
+];
 
 /// What is allowed on and below a path; rules only ever add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,16 +76,19 @@ impl Landlock {
 /// # Errors
 /// A hidden place inside a writable one cannot be had: rules only add.
 pub(super) fn rules(zones: &Zones) -> Result<Vec<Rule>, String> {
-    let mut rules: Vec<Rule> = DEVICES.iter().map(|path| rule(Path::new(path), Grant::Device)).collect();
+    let mut rules: Vec<Rule> =
+        DEVICES.iter().map(|path| rule(Path::new(path), Grant::Device)).collect();
     for zone in zones.iter() {
         match zone.access {
-            Access::Write => match zones.below(&zone.path).find(|below| below.access == Access::Hidden) {
-                Some(hidden) => {
-                    let (hidden, zone) = (hidden.path.display(), zone.path.display());
-                    return Err(format!("it cannot hide {hidden} inside the writable {zone}"));
+            Access::Write => {
+                match zones.below(&zone.path).find(|below| below.access == Access::Hidden) {
+                    Some(hidden) => {
+                        let (hidden, zone) = (hidden.path.display(), zone.path.display());
+                        return Err(format!("it cannot hide {hidden} inside the writable {zone}"));
+                    }
+                    None => rules.push(rule(&zone.path, Grant::Write)),
                 }
-                None => rules.push(rule(&zone.path, Grant::Write)),
-            },
+            }
             Access::Read => readable(&zone.path, zones, &mut rules),
             // Its entries that belong to other processes are closed by the kernel: a confined
             // process may not look into unconfined ones.

@@ -46,7 +46,11 @@ impl Confiner {
 
 impl Launcher {
     /// The program that runs the command confined.
-    pub(crate) fn wrap(&self, mut invocation: Invocation, zones: &Zones) -> Result<Invocation, ExecError> {
+    pub(crate) fn wrap(
+        &self,
+        mut invocation: Invocation,
+        zones: &Zones,
+    ) -> Result<Invocation, ExecError> {
         let Self::Confined(confined) = self else { return Ok(invocation) };
         if !zones.to_host(&invocation.cwd).is_dir() {
             return Err(ExecError::WorkingDirectory {

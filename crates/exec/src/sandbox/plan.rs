@@ -9,7 +9,7 @@ use crate::host::zones::{Access, Zone, Zones};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tmp {
     /// commands see it as `/tmp`
-    AsTmp(PathBuf),
+    Shown(PathBuf),
     /// commands see it where it is, and learn of it from `TMPDIR`
     InPlace(PathBuf),
     /// there is none
@@ -47,7 +47,27 @@ pub(super) fn zones(
         zones.push(zone(cwd, Access::Read, READ_ONLY));
     }
     zones.extend(hidden.into_iter().map(|path| zone(path, Access::Hidden, SECRET)));
+    zones.extend(pins(&zones));
     Ok(add_tmp(zones, tmp))
+}
+
+/// Directories between a writable place and a zone further down. A zone of its own keeps each where
+/// it is: moved away with what it holds, the zone below would be about another place.
+fn pins(zones: &[Zone]) -> Vec<Zone> {
+    let mut pins = Vec::new();
+    for zone in zones {
+        let above = zones
+            .iter()
+            .filter(|other| other.path != zone.path && zone.path.starts_with(&other.path));
+        let Some(holder) = above.max_by_key(|other| other.path.components().count()) else {
+            continue;
+        };
+        if holder.access == Access::Write {
+            let between = zone.path.ancestors().skip(1).take_while(|path| *path != holder.path);
+            pins.extend(between.map(|path| self::zone(path, Access::Write, WORKSPACE)));
+        }
+    }
+    pins
 }
 
 fn add_tmp(mut zones: Vec<Zone>, tmp: &Tmp) -> Zones {
@@ -57,7 +77,7 @@ fn add_tmp(mut zones: Vec<Zone>, tmp: &Tmp) -> Zones {
             zones.push(zone(place, Access::Write, TEMPORARY));
             Zones::new(zones)
         }
-        Tmp::AsTmp(place) => {
+        Tmp::Shown(place) => {
             let view = Path::new("/tmp");
             // A root that is `/tmp` itself is shown as it is.
             if zones.iter().any(|zone| zone.path == view) {
@@ -73,7 +93,9 @@ fn add_tmp(mut zones: Vec<Zone>, tmp: &Tmp) -> Zones {
 }
 
 fn writable_roots(policy: &SandboxPolicy, cwd: &Path) -> Result<Vec<PathBuf>, SandboxError> {
-    let SandboxPolicy::WorkspaceWrite { writable_roots, .. } = policy else { return Ok(Vec::new()) };
+    let SandboxPolicy::WorkspaceWrite { writable_roots, .. } = policy else {
+        return Ok(Vec::new());
+    };
     let mut roots = Vec::new();
     for root in std::iter::once(cwd).chain(writable_roots.iter().map(PathBuf::as_path)) {
         if !root.is_absolute() {
@@ -83,8 +105,13 @@ fn writable_roots(policy: &SandboxPolicy, cwd: &Path) -> Result<Vec<PathBuf>, Sa
         if !canonical.is_dir() {
             return Err(bad(root, "a writable root must be a directory"));
         }
-        if canonical == Path::new("/") || ["/proc", "/sys", "/dev"].iter().any(|system| canonical.starts_with(system)) {
-            return Err(bad(root, "the system itself cannot be a writable root; choose danger-full-access"));
+        if canonical == Path::new("/")
+            || ["/proc", "/sys", "/dev"].iter().any(|system| canonical.starts_with(system))
+        {
+            return Err(bad(
+                root,
+                "the system itself cannot be a writable root; choose danger-full-access",
+            ));
         }
         roots.push(canonical);
     }
@@ -99,7 +126,9 @@ fn hidden(policy: &SandboxPolicy, masked: &[PathBuf]) -> Result<Vec<PathBuf>, Sa
             return Err(bad(path, "a hidden place must be an absolute path"));
         }
         match path.canonicalize() {
-            Ok(canonical) if canonical == Path::new("/") => return Err(bad(path, "everything cannot be hidden")),
+            Ok(canonical) if canonical == Path::new("/") => {
+                return Err(bad(path, "everything cannot be hidden"));
+            }
             Ok(canonical) => hidden.push(canonical),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(bad(path, error.to_string())),

@@ -61,7 +61,9 @@ impl SandboxPolicy {
     #[must_use]
     pub fn with_network(mut self, open: bool) -> Self {
         match &mut self {
-            Self::ReadOnly { network, .. } | Self::WorkspaceWrite { network, .. } => *network = open,
+            Self::ReadOnly { network, .. } | Self::WorkspaceWrite { network, .. } => {
+                *network = open
+            }
             Self::DangerFullAccess => {}
         }
         self
@@ -86,7 +88,9 @@ impl SandboxPolicy {
 
     pub(super) fn denied_reads(&self) -> &[PathBuf] {
         match self {
-            Self::ReadOnly { denied_reads, .. } | Self::WorkspaceWrite { denied_reads, .. } => denied_reads,
+            Self::ReadOnly { denied_reads, .. } | Self::WorkspaceWrite { denied_reads, .. } => {
+                denied_reads
+            }
             Self::DangerFullAccess => &[],
         }
     }
@@ -94,14 +98,36 @@ impl SandboxPolicy {
 
 /// Places in a home directory where programs keep credentials.
 const SECRET_PLACES: [&str; 21] = [
-    ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".pgpass", ".npmrc", ".pypirc",
-    ".git-credentials", ".vault-token", ".config/gcloud", ".config/gh", ".config/git/credentials", ".config/hub",
-    ".config/op", ".cargo/credentials.toml", ".cargo/credentials", ".codex/auth.json", ".local/share/keyrings",
+    ".ssh",
+    ".gnupg",
+    ".aws",
+    ".azure",
+    ".kube",
+    ".docker",
+    ".netrc",
+    ".pgpass",
+    ".npmrc",
+    ".pypirc",
+    ".git-credentials",
+    ".vault-token",
+    ".config/gcloud",
+    ".config/gh",
+    ".config/git/credentials",
+    ".config/hub",
+    ".config/op",
+    ".cargo/credentials.toml",
+    ".cargo/credentials",
+    ".codex/auth.json",
+    ".local/share/keyrings",
 ];
 
 /// The well-known secret places of this machine's user, for `denied_reads`.
 pub fn well_known_secrets() -> Vec<PathBuf> {
-    let mut places = vec![PathBuf::from("/etc/shadow"), PathBuf::from("/etc/gshadow"), PathBuf::from("/etc/sudoers")];
+    let mut places = vec![
+        PathBuf::from("/etc/shadow"),
+        PathBuf::from("/etc/gshadow"),
+        PathBuf::from("/etc/sudoers"),
+    ];
     if let Some(home) = std::env::var_os("HOME") {
         places.extend(SECRET_PLACES.iter().map(|place| Path::new(&home).join(place)));
     }

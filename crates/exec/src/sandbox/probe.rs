@@ -42,7 +42,10 @@ pub(super) struct Facts {
 type Key = (Backend, Option<HelperCommand>);
 
 /// Tries a backend, once per process. `Err` says in words why it cannot be used.
-pub(super) async fn probe(backend: Backend, helper: Option<&HelperCommand>) -> Result<Facts, String> {
+pub(super) async fn probe(
+    backend: Backend,
+    helper: Option<&HelperCommand>,
+) -> Result<Facts, String> {
     static KNOWN: Mutex<Option<HashMap<Key, Result<Facts, String>>>> = Mutex::const_new(None);
     let mut known = KNOWN.lock().await;
     let known = known.get_or_insert_default();
@@ -66,7 +69,7 @@ async fn try_bubblewrap() -> Result<Facts, String> {
     let version = version.trim().trim_start_matches("bubblewrap").trim().to_owned();
     let scratch = Scratch::new().map_err(|error| error.to_string())?;
     let backend = Bubblewrap { program: program.clone(), network: false, blank: scratch.blank() };
-    let tmp = Tmp::AsTmp(scratch.tmp());
+    let tmp = Tmp::Shown(scratch.tmp());
     let pid_namespace = attempt(&Confiner::Bubblewrap(backend), &scratch, &tmp).await?;
     Ok(Facts { version, pid_namespace, program })
 }
@@ -84,13 +87,18 @@ async fn try_landlock(helper: Option<&HelperCommand>) -> Result<Facts, String> {
     let backend = Landlock { helper: helper.clone(), network: false };
     let tmp = Tmp::InPlace(scratch.tmp());
     let pid_namespace = attempt(&Confiner::Landlock(backend), &scratch, &tmp).await?;
-    Ok(Facts { version: format!("ABI {}", answer.stdout.trim()), pid_namespace, program: PathBuf::new() })
+    Ok(Facts {
+        version: format!("ABI {}", answer.stdout.trim()),
+        pid_namespace,
+        program: PathBuf::new(),
+    })
 }
 
 /// Runs the script; yields whether it ran in a PID namespace of its own.
 async fn attempt(backend: &Confiner, scratch: &Scratch, tmp: &Tmp) -> Result<bool, String> {
     let setup = |error: io::Error| format!("cannot prepare its trial: {error}");
-    let (inside, outside, hidden) = (scratch.base().join("in"), scratch.base().join("out"), scratch.base().join("no"));
+    let (inside, outside, hidden) =
+        (scratch.base().join("in"), scratch.base().join("out"), scratch.base().join("no"));
     for directory in [&inside, &outside, &hidden] {
         std::fs::create_dir(directory).map_err(setup)?;
     }
@@ -135,7 +143,8 @@ fn verdict(result: &ExecResult, inside: &Path, outside: &Path) -> Result<bool, S
 }
 
 fn first_line(result: &ExecResult) -> String {
-    let line = result.stderr.lines().chain(result.stdout.lines()).find(|line| !line.trim().is_empty());
+    let line =
+        result.stderr.lines().chain(result.stdout.lines()).find(|line| !line.trim().is_empty());
     line.map_or_else(|| format!("exit status {:?}", result.exit_code), str::to_owned)
 }
 
@@ -159,6 +168,7 @@ fn plain(argv: Vec<std::ffi::OsString>) -> Invocation {
 fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let candidates = std::env::split_paths(&path).filter(|directory| directory.is_absolute());
-    let found = candidates.map(|directory| directory.join(name)).find(|program| program.is_file())?;
+    let found =
+        candidates.map(|directory| directory.join(name)).find(|program| program.is_file())?;
     found.canonicalize().ok()
 }

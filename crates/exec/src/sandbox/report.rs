@@ -100,5 +100,9 @@ pub enum SandboxError {
 }
 
 fn tried(why_not: &[WhyNot]) -> String {
-    why_not.iter().map(|tried| format!("{}: {}", tried.backend, tried.reason)).collect::<Vec<_>>().join("; ")
+    why_not
+        .iter()
+        .map(|tried| format!("{}: {}", tried.backend, tried.reason))
+        .collect::<Vec<_>>()
+        .join("; ")
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
 };
 
 mod numbers;
@@ -45,8 +46,9 @@ pub(super) enum Sockets {
 /// # Errors
 /// The processor's architecture has no table here.
 pub(super) fn programs(sockets: Sockets, pid_namespace: bool) -> io::Result<Vec<BpfProgram>> {
-    let (arch, numbers) = numbers::native()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "no system call table for this processor"))?;
+    let (arch, numbers) = numbers::native().ok_or_else(|| {
+        io::Error::new(io::ErrorKind::Unsupported, "no system call table for this processor")
+    })?;
     let refused = compile(refused(&numbers, sockets, pid_namespace)?, EPERM, arch)?;
     // Its flags lie in memory where a filter cannot look; libraries fall back to `clone`.
     let absent = numbers.variants(numbers.clone3).map(|number| (number, Vec::new())).collect();
@@ -91,7 +93,9 @@ fn refused(numbers: &Numbers, sockets: Sockets, pid_namespace: bool) -> io::Resu
     match sockets {
         Sockets::PairsOnly => refuse(numbers.socket, Vec::new()),
         Sockets::InternetOnly => refuse(numbers.socket, none_of(&[AF_INET, AF_INET6, AF_NETLINK])?),
-        Sockets::Namespaced => refuse(numbers.socket, none_of(&[AF_UNIX, AF_INET, AF_INET6, AF_NETLINK])?),
+        Sockets::Namespaced => {
+            refuse(numbers.socket, none_of(&[AF_UNIX, AF_INET, AF_INET6, AF_NETLINK])?)
+        }
     }
     if sockets != Sockets::Namespaced {
         // A datagram socket of a pair can still be told another address for each message.
@@ -131,5 +135,6 @@ fn condition(argument: u8, test: &Test) -> io::Result<SeccompCondition> {
         Test::HasBits(bits) => (SeccompCmpOp::MaskedEq(bits), bits),
         Test::Masked(mask, value) => (SeccompCmpOp::MaskedEq(mask), value),
     };
-    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value).map_err(io::Error::other)
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)
+        .map_err(io::Error::other)
 }

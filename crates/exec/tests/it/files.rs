@@ -23,7 +23,11 @@ async fn write_creates_parents_and_keeps_the_mode() {
     assert_eq!((again.created, again.bytes), (false, 3));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o751);
     assert_eq!(env.read_text(&path, 100).await.unwrap(), "two");
-    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file is left");
+    assert_eq!(
+        fs::read_dir(path.parent().unwrap()).unwrap().count(),
+        1,
+        "no temporary file is left"
+    );
 }
 
 #[tokio::test]
@@ -53,10 +57,19 @@ async fn errors_are_typed() {
     assert!(matches!(read("loop").await, Err(FileError::Io { .. })));
     assert!(matches!(read("none/../big").await, Err(FileError::NotFound { .. })));
     for name in ["binary", "latin"] {
-        assert!(matches!(env.read_text(Path::new(name), 99).await, Err(FileError::Binary { .. })), "{name}");
+        assert!(
+            matches!(env.read_text(Path::new(name), 99).await, Err(FileError::Binary { .. })),
+            "{name}"
+        );
     }
-    assert!(matches!(env.write_file(Path::new("."), b"").await, Err(FileError::IsDirectory { .. })));
-    assert!(matches!(env.write_file(Path::new("pipe"), b"").await, Err(FileError::NotAFile { .. })));
+    assert!(matches!(
+        env.write_file(Path::new("."), b"").await,
+        Err(FileError::IsDirectory { .. })
+    ));
+    assert!(matches!(
+        env.write_file(Path::new("pipe"), b"").await,
+        Err(FileError::NotAFile { .. })
+    ));
     assert!(matches!(env.remove_file(Path::new("none")).await, Err(FileError::NotFound { .. })));
 }
 
@@ -64,7 +77,10 @@ async fn errors_are_typed() {
 async fn a_file_that_says_size_zero_is_read_whole() {
     let (_dir, env) = local();
     assert!(env.read_text(Path::new("/proc/version"), 4096).await.unwrap().contains("Linux"));
-    assert!(matches!(env.read_file(Path::new("/proc/version"), 3).await, Err(FileError::TooLarge { .. })));
+    assert!(matches!(
+        env.read_file(Path::new("/proc/version"), 3).await,
+        Err(FileError::TooLarge { .. })
+    ));
 }
 
 #[tokio::test]
@@ -89,14 +105,19 @@ async fn listing_goes_as_deep_as_asked() {
     fs::create_dir_all(dir.path().join("a/b/c")).unwrap();
     fs::write(dir.path().join("a/f"), "12345").unwrap();
     symlink("a", dir.path().join("link")).unwrap();
-    let names = |entries: Vec<canon_exec::DirEntry>| entries.into_iter().map(|e| e.name.display().to_string()).collect::<Vec<_>>();
+    let names = |entries: Vec<canon_exec::DirEntry>| {
+        entries.into_iter().map(|e| e.name.display().to_string()).collect::<Vec<_>>()
+    };
     let shallow = env.list_directory(Path::new("."), 1).await.unwrap();
     assert_eq!(names(shallow.clone()), ["a", "link"]);
     assert!(shallow[0].is_dir() && shallow[1].kind == FileKind::Symlink);
     let deep = env.list_directory(Path::new("."), 2).await.unwrap();
     assert_eq!(names(deep.clone()), ["a", "a/b", "a/f", "link"]);
     assert_eq!(deep[2].size, Some(5));
-    assert!(matches!(env.list_directory(Path::new("a/f"), 1).await, Err(FileError::NotADirectory { .. })));
+    assert!(matches!(
+        env.list_directory(Path::new("a/f"), 1).await,
+        Err(FileError::NotADirectory { .. })
+    ));
 }
 
 #[tokio::test]

@@ -27,7 +27,8 @@ fn start(verb: &str, marker: &str, command: &str) -> (Helper, Lines<BufReader<Ch
     (Helper(child), lines)
 }
 
-const TREE: &str = "setsid sleep 600 & (setsid sleep 600 &) ; echo pids /proc/[0-9]*; echo ready; sleep 600";
+const TREE: &str =
+    "setsid sleep 600 & (setsid sleep 600 &) ; echo pids /proc/[0-9]*; echo ready; sleep 600";
 
 #[tokio::test]
 async fn kill_9_of_a_namespaces_first_process_ends_everything() {
@@ -38,7 +39,9 @@ async fn kill_9_of_a_namespaces_first_process_ends_everything() {
     said.sort();
     let (containment, pid) = said[0].split_once(' ').unwrap();
     if containment == "Subreaper" {
-        println!("skipped: kill_9_of_a_namespaces_first_process_ends_everything: no PID namespace here");
+        println!(
+            "skipped: kill_9_of_a_namespaces_first_process_ends_everything: no PID namespace here"
+        );
         return;
     }
     assert_eq!(said[1], "pid 1 mounted true");
@@ -97,7 +100,8 @@ fn a_child_of_a_killed_process_dies_with_it_when_asked() {
 fn a_detached_child_outlives_whoever_started_it() {
     let mut command = Command::new("cat");
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = std::thread::spawn(move || group::spawn_detached(&mut command).unwrap()).join().unwrap();
+    let mut child =
+        std::thread::spawn(move || group::spawn_detached(&mut command).unwrap()).join().unwrap();
     drop(child.stdin.take());
     let mut out = String::new();
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();

@@ -21,7 +21,10 @@ async fn streams_status_and_order() {
     let result = run(script("echo one; echo two >&2; exit 3")).await.unwrap();
     assert_eq!((result.stdout.as_str(), result.stderr.as_str()), ("one\n", "two\n"));
     assert_eq!(result.combined.len(), 8);
-    assert_eq!((result.exit_code, result.signal, result.timed_out, result.cancelled), (Some(3), None, false, false));
+    assert_eq!(
+        (result.exit_code, result.signal, result.timed_out, result.cancelled),
+        (Some(3), None, false, false)
+    );
     assert!(!result.success());
 }
 
@@ -33,7 +36,8 @@ async fn a_signal_is_told_from_a_status() {
 
 #[tokio::test]
 async fn shells_differ() {
-    for (shell, name) in [(Shell::Bash, "bash"), (Shell::BashLogin, "bash"), (Shell::ShLogin, "sh")] {
+    for (shell, name) in [(Shell::Bash, "bash"), (Shell::BashLogin, "bash"), (Shell::ShLogin, "sh")]
+    {
         let mut script = script("echo $0");
         script.shell = shell;
         assert_eq!(run(script).await.unwrap().stdout.trim(), name);
@@ -187,17 +191,32 @@ async fn live_output_says_its_stream() {
     script.on_output = Some(OutputSink::new(move |chunk| sink.lock().unwrap().push(chunk)));
     run(script).await.unwrap();
     let seen = seen.lock().unwrap();
-    let of = |stream| seen.iter().filter(|chunk| chunk.stream == stream).flat_map(|chunk| chunk.bytes.clone()).collect::<Vec<_>>();
-    assert_eq!((of(OutputStream::Stdout), of(OutputStream::Stderr)), (b"a\n".to_vec(), b"b\n".to_vec()));
+    let of = |stream| {
+        seen.iter()
+            .filter(|chunk| chunk.stream == stream)
+            .flat_map(|chunk| chunk.bytes.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (of(OutputStream::Stdout), of(OutputStream::Stderr)),
+        (b"a\n".to_vec(), b"b\n".to_vec())
+    );
 }
 
 #[tokio::test]
 async fn the_environment_is_what_the_policy_says() {
     let mut script = script("env");
-    script.env = EnvPolicy::empty().with("PATH", "/usr/bin:/bin").with("A_TOKEN", "kept").with("B", "x").without("b");
+    script.env = EnvPolicy::empty()
+        .with("PATH", "/usr/bin:/bin")
+        .with("A_TOKEN", "kept")
+        .with("B", "x")
+        .without("b");
     let out = run(script).await.unwrap().stdout;
     assert!(out.contains("A_TOKEN=kept"));
-    assert!(!out.lines().any(|line| line.starts_with("B=") || line.starts_with("CARGO_PKG_NAME=")), "{out}");
+    assert!(
+        !out.lines().any(|line| line.starts_with("B=") || line.starts_with("CARGO_PKG_NAME=")),
+        "{out}"
+    );
 }
 
 #[tokio::test]
@@ -206,7 +225,11 @@ async fn there_is_no_terminal_and_no_inherited_descriptor() {
     let file = std::fs::File::open("/etc/passwd").unwrap();
     let kept = rustix::io::dup(&file).unwrap();
     rustix::io::fcntl_setfd(&kept, rustix::io::FdFlags::empty()).unwrap();
-    let result = run(script("for fd in /proc/$$/fd/*; do readlink $fd; done; (: </dev/tty) 2>&1 || echo none")).await.unwrap();
+    let result = run(script(
+        "for fd in /proc/$$/fd/*; do readlink $fd; done; (: </dev/tty) 2>&1 || echo none",
+    ))
+    .await
+    .unwrap();
     assert!(!result.stdout.contains("passwd"), "{}", result.stdout);
     assert!(result.stdout.ends_with("none\n"), "{}", result.stdout);
 }
@@ -214,10 +237,15 @@ async fn there_is_no_terminal_and_no_inherited_descriptor() {
 #[tokio::test]
 async fn errors_say_what_is_missing() {
     let missing = run(Script::new("true", "/no/such/place")).await.unwrap_err();
-    assert!(matches!(&missing, ExecError::WorkingDirectory { path, .. } if path.ends_with("place")), "{missing}");
+    assert!(
+        matches!(&missing, ExecError::WorkingDirectory { path, .. } if path.ends_with("place")),
+        "{missing}"
+    );
     let file = run(Script::new("true", "/etc/passwd")).await.unwrap_err();
     assert!(matches!(file, ExecError::WorkingDirectory { .. }));
     let mut no_path = script("true");
     no_path.env = EnvPolicy::empty().with("PATH", "/nowhere");
-    assert!(matches!(run(no_path).await, Err(ExecError::Spawn { program, .. }) if program == "bash"));
+    assert!(
+        matches!(run(no_path).await, Err(ExecError::Spawn { program, .. }) if program == "bash")
+    );
 }

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use canon_exec::sandbox::{Backend, HelperCommand};
-use canon_exec::{ExecCommand, ExecResult, ExecutionEnvironment, SandboxError, SandboxOptions, SandboxPolicy, SandboxedEnvironment};
+use canon_exec::{
+    ExecCommand, ExecResult, ExecutionEnvironment, SandboxError, SandboxOptions, SandboxPolicy,
+    SandboxedEnvironment,
+};
 
 /// The example program, which cargo builds beside the tests.
 pub(crate) fn helper_program() -> PathBuf {

@@ -10,7 +10,11 @@ use rustix::io::FdFlags;
 /// Marks every open descriptor above `last_kept` close-on-exec. Marking instead of closing keeps
 /// the pipe through which the standard library reports a failed exec. Does not allocate.
 pub(super) fn close_on_exec_above(last_kept: RawFd) -> io::Result<()> {
-    let directory = rustix::fs::open(c"/proc/self/fd", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let directory = rustix::fs::open(
+        c"/proc/self/fd",
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
     let mut buffer = [MaybeUninit::<u8>::uninit(); 2048];
     let mut entries = RawDir::new(&directory, &mut buffer);
     while let Some(entry) = entries.next() {
@@ -51,5 +55,7 @@ fn number(name: &[u8]) -> Option<RawFd> {
     if name.is_empty() || name.len() > 9 {
         return None;
     }
-    name.iter().try_fold(0, |total, byte| byte.is_ascii_digit().then(|| total * 10 + RawFd::from(byte - b'0')))
+    name.iter().try_fold(0, |total, byte| {
+        byte.is_ascii_digit().then(|| total * 10 + RawFd::from(byte - b'0'))
+    })
 }

@@ -37,8 +37,13 @@ fn place() -> Place {
 #[test]
 fn the_deepest_zone_decides() {
     let Place { base, zones, _dir } = place();
-    let may = |path: &str, wanted| resolve(&zones, &base.join("in"), Path::new(path), wanted).is_ok();
-    assert!(may("x", Wanted::Write) && may("deep/new/x", Wanted::Write) && may("../hid/ok/x", Wanted::Write));
+    let may =
+        |path: &str, wanted| resolve(&zones, &base.join("in"), Path::new(path), wanted).is_ok();
+    assert!(
+        may("x", Wanted::Write)
+            && may("deep/new/x", Wanted::Write)
+            && may("../hid/ok/x", Wanted::Write)
+    );
     assert!(!may("no/x", Wanted::Write) && may("no/x", Wanted::Read));
     assert!(!may("../out/x", Wanted::Write) && may("../out/x", Wanted::Read));
     assert!(!may("../hid/x", Wanted::Read) && !may("../hid", Wanted::Read));
@@ -49,7 +54,11 @@ fn the_deepest_zone_decides() {
 #[test]
 fn the_stricter_of_two_zones_for_one_path_holds() {
     let path = Path::new("/a");
-    let zones = Zones::new(vec![zone(Path::new("/"), Access::Read), zone(path, Access::Write), zone(path, Access::Hidden)]);
+    let zones = Zones::new(vec![
+        zone(Path::new("/"), Access::Read),
+        zone(path, Access::Write),
+        zone(path, Access::Hidden),
+    ]);
     assert_eq!(zones.deciding(&path.join("b")).access, Access::Hidden);
 }
 
@@ -76,7 +85,9 @@ fn a_private_directory_stands_in_for_tmp() {
 }
 
 fn component() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec!["..", "..", ".", "in", "out", "hid", "ok", "no", "deep", "l0", "l1", "l2", "new"])
+    prop::sample::select(vec![
+        "..", "..", ".", "in", "out", "hid", "ok", "no", "deep", "l0", "l1", "l2", "new",
+    ])
 }
 
 fn relative() -> impl Strategy<Value = String> {

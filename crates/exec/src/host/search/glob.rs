@@ -19,7 +19,11 @@ pub(in crate::host) struct Glob {
 impl Glob {
     pub(in crate::host) fn new(pattern: &str, options: &GlobOptions) -> Result<Self, SearchError> {
         PathPattern::new(pattern, false)?;
-        Ok(Self { pattern: pattern.to_owned(), hidden: options.hidden, max_results: options.max_results })
+        Ok(Self {
+            pattern: pattern.to_owned(),
+            hidden: options.hidden,
+            max_results: options.max_results,
+        })
     }
 
     pub(in crate::host) fn run(
@@ -33,7 +37,8 @@ impl Glob {
         let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
         files_below(files, &path, self.hidden, stop, |file| {
             if pattern.matches(&file.relative) {
-                let modified = file.host.symlink_metadata().and_then(|metadata| metadata.modified());
+                let modified =
+                    file.host.symlink_metadata().and_then(|metadata| metadata.modified());
                 found.push((modified.unwrap_or(SystemTime::UNIX_EPOCH), file.shown));
             }
             true
@@ -51,6 +56,9 @@ impl Glob {
         }
         let wild = self.pattern.find(['*', '?', '[', '{', '\\']).unwrap_or(self.pattern.len());
         let cut = self.pattern[..wild].rfind('/').unwrap_or(0);
-        (PathBuf::from(if cut == 0 { "/" } else { &self.pattern[..cut] }), self.pattern[cut + 1..].to_owned())
+        (
+            PathBuf::from(if cut == 0 { "/" } else { &self.pattern[..cut] }),
+            self.pattern[cut + 1..].to_owned(),
+        )
     }
 }

@@ -83,7 +83,11 @@ impl Grep {
                 result: &mut result,
             };
             // A file that cannot be read to its end has shown what could be read.
-            let _unreadable = searcher.search_reader(&self.matcher, Stoppable { file: opened, stop }, &mut collector);
+            let _unreadable = searcher.search_reader(
+                &self.matcher,
+                Stoppable { file: opened, stop },
+                &mut collector,
+            );
             collector.close();
             !result.truncated
         })?;

@@ -83,15 +83,22 @@ impl PathPattern {
     /// `*` stays within one directory, `**` does not. With `bare_is_name`, a pattern without a
     /// slash is about the file's name, wherever it lies.
     pub(super) fn new(pattern: &str, bare_is_name: bool) -> Result<Self, SearchError> {
-        let invalid =
-            |error: globset::Error| SearchError::InvalidPattern { pattern: pattern.into(), why: error.kind().to_string() };
+        let invalid = |error: globset::Error| SearchError::InvalidPattern {
+            pattern: pattern.into(),
+            why: error.kind().to_string(),
+        };
         let text = pattern.strip_prefix("./").unwrap_or(pattern);
-        let glob = GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build().map_err(invalid)?;
+        let glob = GlobBuilder::new(text)
+            .literal_separator(true)
+            .backslash_escape(true)
+            .build()
+            .map_err(invalid)?;
         Ok(Self { matcher: glob.compile_matcher(), name_only: bare_is_name && !text.contains('/') })
     }
 
     pub(super) fn matches(&self, relative: &Path) -> bool {
-        let subject = if self.name_only { relative.file_name().map(Path::new) } else { Some(relative) };
+        let subject =
+            if self.name_only { relative.file_name().map(Path::new) } else { Some(relative) };
         subject.is_some_and(|subject| self.matcher.is_match(subject))
     }
 }
