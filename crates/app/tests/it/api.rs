@@ -2,7 +2,7 @@
 
 mod access;
 mod actions;
-mod fake;
+pub(crate) mod fake;
 mod page;
 mod shapes;
-mod wire;
+pub(crate) mod wire;
