@@ -21,12 +21,12 @@ pub(crate) struct Skip {
 }
 
 impl Skip {
-    /// Reads `skipped: <name>: <why>`; a name has no white space.
+    /// Reads `skipped: <name>: <why>`. A line that names nothing gets a name of its own words: no skip is lost.
     pub(crate) fn parse(line: &str) -> Option<Self> {
-        let rest = line.trim().strip_prefix("skipped: ")?;
+        let rest = line.trim().strip_prefix("skipped: ")?.trim();
         let (name, why) = rest.split_once(": ").unwrap_or((rest, "no reason given"));
-        let is_name = !name.is_empty() && !name.contains(char::is_whitespace);
-        is_name.then(|| Self { name: name.to_owned(), why: why.to_owned() })
+        let name = name.split_whitespace().collect::<Vec<_>>().join("-");
+        (!name.is_empty()).then(|| Self { name, why: why.to_owned() })
     }
 }
 
@@ -64,7 +64,7 @@ mod tests {
             Some(skip("codex", "not installed: really"))
         );
         assert_eq!(Skip::parse("  skipped: docker"), Some(skip("docker", "no reason given")));
-        assert_eq!(Skip::parse("skipped: two words: here"), None);
+        assert_eq!(Skip::parse("skipped: two (words): here"), Some(skip("two-(words)", "here")));
         assert_eq!(Skip::parse("skipped: "), None);
         assert_eq!(Skip::parse("3 skipped: no"), None);
     }
