@@ -233,6 +233,8 @@ pub enum WarningCode {
     ReplyCut,
     /// A filter of the provider withheld the reply or a part of it.
     ReplyFiltered,
+    /// The reply had neither text nor tool calls.
+    ReplyEmpty,
     /// The model client found something odd.
     ModelClient,
     /// Messages that were still queued when the session closed.

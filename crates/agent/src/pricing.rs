@@ -34,9 +34,11 @@ impl Price {
             * PER_MILLION
     }
 
-    /// The least that `input_tokens` of input can cost, in US dollars.
-    pub(crate) fn least_input_usd(&self, input_tokens: u64) -> f64 {
-        tokens(input_tokens) * self.input.min(self.cache_read) * PER_MILLION
+    /// The least that so many tokens can cost, in US dollars: all input may come from a cache.
+    pub(crate) fn least_usd(&self, input_tokens: u64, output_tokens: u64) -> f64 {
+        (tokens(input_tokens) * self.input.min(self.cache_read)
+            + tokens(output_tokens) * self.output)
+            * PER_MILLION
     }
 
     /// How many output tokens `usd` buys; `None` where they cost nothing.

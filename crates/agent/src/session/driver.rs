@@ -30,7 +30,7 @@ use crate::events::SessionState;
 use crate::profiles::{Profile, context_window};
 use crate::prompt::{PromptContext, gather, system_prompt};
 use crate::tools::{CommandTimeouts, Registered, ToolOutput, ToolRegistry};
-use model_call::ModelCall;
+use model_call::{Mode, ModelCall};
 use outbox::Outbox;
 use tool_round::{ToolRound, Workshop};
 
@@ -299,8 +299,10 @@ impl Driver {
         };
         let request = self.request(prompt);
         let silence = Duration::from_millis(self.machine.config().model_silence_timeout_ms.max(1));
+        let streams = self.profile.capabilities.streaming;
+        let mode = if streams { Mode::Stream { silence } } else { Mode::Whole };
         let (call, handle) =
-            ModelCall::start(id, self.client.clone(), request, silence, self.inbox_sender.clone());
+            ModelCall::start(id, self.client.clone(), request, mode, self.inbox_sender.clone());
         self.model_call = Some(call);
         self.running.push(Box::pin(async move {
             let panicked = handle.await.is_err_and(|error| error.is_panic());

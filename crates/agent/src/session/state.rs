@@ -145,7 +145,8 @@ impl Machine {
 
     /// Takes one event at `now`, in Unix milliseconds. After [`Effect::Stop`] nothing has effects.
     pub(crate) fn apply(&mut self, event: Event, now: u64) -> Vec<Effect> {
-        self.now = now;
+        // Clocks are set back at times; events are not.
+        self.now = self.now.max(now);
         if self.state != SessionState::Closed {
             self.dispatch(event);
         }

@@ -42,7 +42,7 @@ impl Tool for ReadFile {
                 ),
                 (
                     "offset",
-                    json!({"type": "integer", "minimum": 1, "description": "First line to read, counted from 1"}),
+                    json!({"type": "integer", "minimum": 0, "description": "First line to read, counted from 1"}),
                     false,
                 ),
                 (

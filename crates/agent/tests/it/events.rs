@@ -64,6 +64,20 @@ async fn loop_9_10_all_events_in_their_order() {
     }
 }
 
+fn response(text: &str) -> Response {
+    Response {
+        id: "r".to_owned(),
+        model: "m".to_owned(),
+        provider: "scripted".to_owned(),
+        message: Message::assistant(text),
+        finish_reason: FinishReason::new(FinishReasonKind::Stop, None),
+        usage: Usage::new(1, 1),
+        raw: None,
+        warnings: Vec::new(),
+        rate_limit: None,
+    }
+}
+
 /// A model that writes many small pieces.
 struct Chatty(usize);
 
@@ -80,17 +94,7 @@ impl ProviderAdapter for Chatty {
     async fn stream(&self, _: &Request) -> Result<EventStream, LlmError> {
         let pieces = (0..self.0)
             .map(|n| StreamEvent::TextDelta { text_id: "t".to_owned(), delta: format!("{n} ") });
-        let response = Response {
-            id: "r".to_owned(),
-            model: "m".to_owned(),
-            provider: "scripted".to_owned(),
-            message: Message::assistant("much"),
-            finish_reason: FinishReason::new(FinishReasonKind::Stop, None),
-            usage: Usage::new(1, 1),
-            raw: None,
-            warnings: Vec::new(),
-            rate_limit: None,
-        };
+        let response = response("much");
         let finish = StreamEvent::Finish {
             finish_reason: response.finish_reason.clone(),
             usage: response.usage.clone(),
@@ -162,6 +166,35 @@ async fn a_host_that_drops_the_receiver_gets_the_work_done() {
         tokio::task::yield_now().await;
     }
     assert_eq!(place.read("f"), "done\n");
+}
+
+/// Answers whole, and cannot stream.
+struct Whole;
+
+#[async_trait]
+impl ProviderAdapter for Whole {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    async fn complete(&self, _: &Request) -> Result<Response, LlmError> {
+        Ok(response("all at once"))
+    }
+
+    async fn stream(&self, _: &Request) -> Result<EventStream, LlmError> {
+        unreachable!("the profile says that it does not stream")
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_does_not_stream_is_asked_for_whole_replies() {
+    let place = Place::new();
+    let mut options = place.options_with("scripted", Arc::new(Whole));
+    options.profile.capabilities.streaming = false;
+    let (outcome, events) = run(&mut Session::new(options).unwrap(), "go").await;
+    assert_eq!(outcome.text, "all at once");
+    let text = ["assistant_text_start", "assistant_text_end"];
+    assert!(kinds(&events).windows(2).any(|pair| pair == text));
 }
 
 struct Broken;

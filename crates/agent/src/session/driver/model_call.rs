@@ -11,6 +11,14 @@ use tokio::time::timeout;
 
 use crate::session::event::{Event, ModelNews};
 
+/// How a model answers.
+pub(super) enum Mode {
+    /// As it writes; broken when nothing comes for so long.
+    Stream { silence: Duration },
+    /// All at once; the client has its own time limits.
+    Whole,
+}
+
 /// A call under way; dropping it drops the connection.
 pub(super) struct ModelCall {
     id: u64,
@@ -28,14 +36,17 @@ impl ModelCall {
         id: u64,
         client: Client,
         request: Request,
-        silence: Duration,
+        mode: Mode,
         inbox: mpsc::Sender<Event>,
     ) -> (Self, JoinHandle<()>) {
         let handle = spawn(TaskSpec::new("agent model call"), async move {
-            let last = match stream(id, &client, request, silence, &inbox).await {
-                Ok(news) => news,
-                Err(error) => ModelNews::Failed(error),
+            let news = match mode {
+                Mode::Stream { silence } => stream(id, &client, request, silence, &inbox).await,
+                Mode::Whole => {
+                    client.complete(request).await.map(|reply| ModelNews::Replied(Box::new(reply)))
+                }
             };
+            let last = news.unwrap_or_else(ModelNews::Failed);
             // A driver that is gone needs no news.
             let _ = inbox.send(Event::Model { call: id, news: last }).await;
         });

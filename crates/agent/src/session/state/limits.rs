@@ -3,6 +3,9 @@
 use super::Machine;
 use crate::events::{EventData, Limit};
 
+/// Providers take no smaller limit on a reply, and a smaller one would be of no use.
+const LEAST_REPLY_TOKENS: u64 = 16;
+
 impl Machine {
     /// The limit that forbids another model call, after telling the host of it.
     pub(super) fn limit_reached(&mut self) -> Option<Limit> {
@@ -24,7 +27,8 @@ impl Machine {
         }
         if let Some(budget) = config.budget.max_tokens {
             let used = self.usage.total_tokens;
-            if used.saturating_add(self.expected_input_tokens()) >= budget {
+            let next = self.expected_input_tokens().saturating_add(LEAST_REPLY_TOKENS);
+            if used.saturating_add(next) > budget {
                 let message = format!(
                     "{used} of {budget} tokens are used, and the next model call would pass them"
                 );
@@ -32,9 +36,9 @@ impl Machine {
             }
         }
         if let (Some(budget), Some(price)) = (config.budget.max_cost_usd, self.model.price) {
-            let next = price.least_input_usd(self.expected_input_tokens());
+            let next = price.least_usd(self.expected_input_tokens(), LEAST_REPLY_TOKENS);
             // A price of nothing never passes a budget, not even one of nothing.
-            if next > 0.0 && self.cost_usd + next >= budget {
+            if next > 0.0 && self.cost_usd + next > budget {
                 let message = format!(
                     "{:.4} of {budget:.4} US dollars are spent, and the next model call would \
                      pass them",
@@ -56,14 +60,12 @@ impl Machine {
             .map(|budget| budget.saturating_sub(self.usage.total_tokens).saturating_sub(input));
         let of_cost = match (self.config.budget.max_cost_usd, self.model.price) {
             (Some(budget), Some(price)) => {
-                price.output_tokens_for(budget - self.cost_usd - price.least_input_usd(input))
+                price.output_tokens_for(budget - self.cost_usd - price.least_usd(input, 0))
             }
             _ => None,
         };
-        [self.config.max_output_tokens, of_tokens, of_cost]
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|cap| cap.max(1))
+        let left = [of_tokens, of_cost].into_iter().flatten().min();
+        let left = left.map(|tokens| tokens.max(LEAST_REPLY_TOKENS));
+        [self.config.max_output_tokens, left].into_iter().flatten().min()
     }
 }

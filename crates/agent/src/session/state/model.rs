@@ -71,6 +71,7 @@ impl Machine {
     fn on_reply(&mut self, reply: Response, text_begun: bool) {
         self.phase = Phase::Quiet;
         let (text, calls) = (reply.text(), reply.tool_calls());
+        let empty = text.is_empty() && calls.is_empty();
         if !text.is_empty() {
             self.last_text.clone_from(&text);
         }
@@ -84,17 +85,33 @@ impl Machine {
         });
         let reason = reply.finish_reason.reason;
         self.take_reply(reply);
-        self.warn_of_finish(reason);
+        self.warn_of_finish(reason, empty);
         if !calls.is_empty() {
             self.run_tools(calls);
         } else if !self.steering.is_empty() {
             self.drain_steering();
             self.next_round();
-        } else if self.config.interactive && asks_a_question(&self.last_text) {
-            self.end_input(Status::AwaitingInput);
         } else {
-            self.end_input(Status::Completed);
+            self.end_with_text(reason, empty);
         }
+    }
+
+    /// A reply without tool calls ends the input, one way or another.
+    fn end_with_text(&mut self, reason: FinishReasonKind, empty: bool) {
+        if reason == FinishReasonKind::ContentFilter && empty {
+            let message = "a content filter of the provider withheld the whole reply";
+            self.fail(code_of(ErrorKind::ContentFilter), message.to_owned());
+            return;
+        }
+        // A reply may be cut because a budget left it no more room.
+        let limit = if reason == FinishReasonKind::Length { self.limit_reached() } else { None };
+        self.end_input(match limit {
+            Some(limit) => Status::Limit { limit },
+            None if self.config.interactive && asks_a_question(&self.last_text) => {
+                Status::AwaitingInput
+            }
+            None => Status::Completed,
+        });
     }
 
     /// Counts a reply and puts it into the history.
@@ -124,7 +141,7 @@ impl Machine {
         self.last_call = (tokens > 0).then_some((tokens, self.history_chars));
     }
 
-    fn warn_of_finish(&mut self, reason: FinishReasonKind) {
+    fn warn_of_finish(&mut self, reason: FinishReasonKind, empty: bool) {
         match reason {
             FinishReasonKind::Length => self.warn(
                 WarningCode::ReplyCut,
@@ -133,6 +150,10 @@ impl Machine {
             FinishReasonKind::ContentFilter => self.warn(
                 WarningCode::ReplyFiltered,
                 "a content filter of the provider withheld the reply or a part of it".to_owned(),
+            ),
+            _ if empty => self.warn(
+                WarningCode::ReplyEmpty,
+                "the reply had neither text nor tool calls".to_owned(),
             ),
             _ => {}
         }

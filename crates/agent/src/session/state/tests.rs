@@ -674,6 +674,64 @@ fn a_reply_cut_short_or_filtered_is_warned_of() {
     }
 }
 
+fn end_with(config: SessionConfig, text: &str, reason: FinishReasonKind) -> Rig {
+    let mut rig = Rig::new(config);
+    rig.submit("work");
+    let finish_reason = FinishReason::new(reason, None);
+    let reply = Response { finish_reason, ..response(text, &[]) };
+    rig.model(ModelNews::Replied(Box::new(reply)));
+    rig
+}
+
+#[test]
+fn a_reply_that_was_withheld_as_a_whole_is_a_failure() {
+    let rig = end_with(SessionConfig::default(), "", FinishReasonKind::ContentFilter);
+    assert!(
+        matches!(rig.outcome().status, Status::Failed { code, .. } if code == "content_filter")
+    );
+}
+
+#[test]
+fn a_reply_that_a_budget_cut_ends_at_the_limit() {
+    let budget = Budget { max_tokens: Some(120), max_cost_usd: None };
+    let config = SessionConfig { budget, ..SessionConfig::default() };
+    let rig = end_with(config.clone(), "half", FinishReasonKind::Length);
+    assert_eq!(rig.outcome().status, Status::Limit { limit: Limit::Tokens });
+    let rig = end_with(config, "whole", FinishReasonKind::Stop);
+    assert_eq!(rig.outcome().status, Status::Completed);
+}
+
+#[test]
+fn an_empty_reply_is_warned_of() {
+    let rig = end_with(SessionConfig::default(), "", FinishReasonKind::Stop);
+    assert_eq!(rig.warnings(), [WarningCode::ReplyEmpty]);
+    assert_eq!(rig.outcome().status, Status::Completed);
+}
+
+#[test]
+fn the_cap_on_a_reply_is_what_the_budgets_leave() {
+    let cap = |max_output_tokens, max_tokens| {
+        let budget = Budget { max_tokens, max_cost_usd: None };
+        let config = SessionConfig { max_output_tokens, budget, ..SessionConfig::default() };
+        Rig::new(config).machine.reply_token_cap()
+    };
+    assert_eq!(cap(None, None), None);
+    assert_eq!(cap(Some(500), None), Some(500));
+    assert_eq!(cap(Some(500), Some(300)), Some(300));
+    assert_eq!(cap(None, Some(3)), Some(16));
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_set_events_back() {
+    let mut machine = Rig::new(SessionConfig::default()).machine;
+    let at = |machine: &mut Machine, now| {
+        let effects = machine.apply(Event::Start { working_directory: String::new() }, now);
+        let [Effect::Emit(event)] = &effects[..] else { panic!("{effects:?}") };
+        event.timestamp
+    };
+    assert_eq!((at(&mut machine, 10), at(&mut machine, 4), at(&mut machine, 11)), (10, 10, 11));
+}
+
 #[test]
 fn loop_9_5_the_event_has_the_full_output_and_the_model_the_cut_one() {
     let mut rig = Rig::new(SessionConfig::default());
