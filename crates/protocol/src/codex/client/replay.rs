@@ -29,8 +29,10 @@ pub struct Replayed {
     pub client: Client,
     /// Every event of the past, in order: fold them into counters, do not act on them.
     pub events: Vec<Event>,
-    /// What is to be done now: lines that were decided on but never written, tool calls and
-    /// questions that still wait (as events), and the timers that run, from the beginning.
+    /// What is to be done now: lines that were decided on but never written; where the session
+    /// stands, as the newest event of its life, which the host may or may not have seen before it
+    /// went ([`Event::SessionStarted`] leaves it to start a turn, [`Event::TurnEnded`] to go on);
+    /// tool calls and questions that still wait; and the timers that run, from the beginning.
     pub outputs: Vec<Output>,
 }
 
@@ -89,6 +91,24 @@ impl Past {
     }
 }
 
+/// True for the events that say where a session stands.
+fn is_standing(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::SessionStarted { .. }
+            | Event::StartupFailed { .. }
+            | Event::TurnRequested { .. }
+            | Event::TurnStarted { .. }
+            | Event::TurnEnded(_)
+    )
+}
+
+/// Told again, unless the host caused it itself.
+fn told(event: &Event) -> Option<Output> {
+    let own = matches!(event, Event::TurnRequested { .. });
+    (!own).then(|| Output::Event(event.clone()))
+}
+
 impl Client {
     /// Rebuilds a client from the journal of its session: the lines of both directions in the
     /// order in which they were recorded. An empty journal gives what [`Client::new`] and
@@ -116,6 +136,7 @@ impl Client {
         }
         let mut outputs: Vec<Output> =
             past.owed.into_iter().map(|(_, line)| Output::Send(line)).collect();
+        outputs.extend(past.events.iter().rev().find(|event| is_standing(event)).and_then(told));
         outputs.extend(client.asked.iter().map(|asked| Output::Event(asked.event())));
         let timers = past.timers.into_iter();
         outputs.extend(timers.map(|(id, after_ms)| Output::SetTimer { id, after_ms }));

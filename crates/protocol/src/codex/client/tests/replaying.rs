@@ -43,10 +43,32 @@ fn open_requests_come_back_and_answered_ones_do_not() {
         .filter_map(|output| if let Output::Event(event) = output { Some(event) } else { None })
         .collect();
     assert!(
-        matches!(again[..], [Event::ToolCall(call), Event::InputRequired(_)] if call.call_id == "b")
+        matches!(again[..], [Event::TurnStarted { .. }, Event::ToolCall(call), Event::InputRequired(_)] if call.call_id == "b")
     );
     let key = RequestKey::of(&1.into());
     replayed.client.answer(&key, Answer::Tool { success: true, text: "y".to_owned() }).unwrap();
+}
+
+#[test]
+fn the_host_learns_where_the_session_stands() {
+    let stands = |session: &Session| {
+        let replayed = Client::replay(options(), session.journal.clone());
+        let events = replayed.outputs.into_iter().filter_map(|output| match output {
+            Output::Event(event) => Some(event.name()),
+            _ => None,
+        });
+        events.collect::<Vec<_>>()
+    };
+    let mut session = Session::ready(options());
+    assert_eq!(stands(&session), ["session_started"]);
+    session.turn("go");
+    assert_eq!(stands(&session), [""; 0]);
+    session.hear(json!({"id": 1 << 20, "result": {"turn": {"id": "t1"}}}));
+    assert_eq!(stands(&session), ["turn_started"]);
+    session.finish("t1", "failed");
+    assert_eq!(stands(&session), ["turn_failed"]);
+    session.turn("again");
+    assert_eq!(stands(&session), [""; 0]);
 }
 
 fn sends(outputs: &[Output]) -> Vec<Value> {
