@@ -43,7 +43,12 @@ impl Scan {
         while let Some(start) = rest.find("{%").into_iter().chain(rest.find("{{")).min() {
             let (before, from_tag) = rest.split_at(start);
             let close = if from_tag.starts_with("{%") { "%}" } else { "}}" };
-            let Some(length) = tag_length(from_tag, close) else { break };
+            let length = match verbatim {
+                // Quotes mean nothing in text that is not read.
+                Some(_) => from_tag.find(close).map(|index| index + close.len()),
+                None => tag_length(from_tag, close),
+            };
+            let Some(length) = length else { break };
             let (tag, after) = from_tag.split_at(length);
             scan.strict_source.push_str(before);
             line += before.matches('\n').count();

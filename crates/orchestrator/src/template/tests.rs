@@ -211,6 +211,26 @@ fn raw_and_comment_are_left_alone() {
 }
 
 #[test]
+fn quotes_in_raw_text_do_not_hide_what_follows() {
+    let source = "{% raw %}{{ don't }}{% endraw %}{% for b in issue.blocked_by %}{% if b.nope == 'x' or b.nope %}'{% endif %}{% endfor %}";
+    assert_eq!(render(source).unwrap_err().class(), "template_render_error");
+    let source =
+        "{% raw %}{{ don't }}{% endraw %}{% assign i = issue %}{% if i.nope %}{% endif %} it's";
+    assert_eq!(render(source).unwrap_err().class(), "template_render_error");
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_a_template_or_an_error(source in "([ -~\n]|\\{%|%\\}|\\{\\{|\\}\\}| if | raw | for x in issue.labels ){0,40}") {
+        let scan = Scan::of(&source);
+        proptest::prop_assert_eq!(scan.strict_source.matches('\n').count(), source.matches('\n').count());
+        if let Ok(template) = Template::parse(&source, 1) {
+            let _ = template.render(&issue(), Some(1));
+        }
+    }
+}
+
+#[test]
 fn s5_4_an_empty_body_is_the_default_prompt() {
     assert_eq!(render("  \n ").unwrap(), DEFAULT_PROMPT);
 }

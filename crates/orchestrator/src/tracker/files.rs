@@ -6,6 +6,7 @@ mod catalogue;
 mod edit;
 mod record;
 mod scan;
+mod seed;
 mod store;
 mod tool;
 
@@ -54,6 +55,7 @@ struct Shared {
 /// Settings of `tracker.provider`.
 struct Settings {
     dir: PathBuf,
+    seed: Option<PathBuf>,
     states: Vec<String>,
 }
 
@@ -68,6 +70,10 @@ fn settings(config: &TrackerConfig, env: &Environment, report: &mut Report) -> S
         provider.error("path", message);
         config.workflow_dir.join(DEFAULT_PATH)
     });
+    let seed = provider.text("seed").and_then(|seed| {
+        let expanded = expand(&seed, &config.workflow_dir, env);
+        expanded.map_err(|message| provider.error("seed", message)).ok()
+    });
     let states = provider.texts("states").unwrap_or_default();
     provider.finish();
     for mut error in inner.errors {
@@ -79,7 +85,7 @@ fn settings(config: &TrackerConfig, env: &Environment, report: &mut Report) -> S
         warning.key = format!("tracker.{}", warning.key);
         report.warnings.push(warning);
     }
-    Settings { dir, states }
+    Settings { dir, seed, states }
 }
 
 fn check(config: &TrackerConfig, env: &Environment, report: &mut Report) {
@@ -96,6 +102,16 @@ impl FilesTracker {
         let settings = settings(config, env, &mut report);
         if let Some(error) = report.errors.into_iter().next() {
             return Err(TrackerError::InvalidConfig { key: error.key, message: error.message });
+        }
+        if let Some(from) = &settings.seed {
+            seed::seed(from, &settings.dir).map_err(|error| TrackerError::InvalidConfig {
+                key: "tracker.provider.seed".to_owned(),
+                message: format!(
+                    "cannot copy {} to {}: {error}",
+                    from.display(),
+                    settings.dir.display()
+                ),
+            })?;
         }
         std::fs::read_dir(&settings.dir).map_err(|error| TrackerError::InvalidConfig {
             key: "tracker.provider.path".to_owned(),

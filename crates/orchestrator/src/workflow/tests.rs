@@ -146,3 +146,17 @@ fn a_key_is_found_on_its_line() {
     assert_eq!(workflow.line_of("agent"), Some(8));
     assert_eq!(workflow.line_of("tracker.interval_ms"), None);
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_are_a_workflow_or_an_error(
+        front in "([ -~\n]|- |: |\\[|&a|\\*a){0,60}",
+        tail in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40),
+    ) {
+        let mut bytes = format!("---\n{front}\n---\n").into_bytes();
+        bytes.extend(tail);
+        if let Err(WorkflowError::Parse { line, column, .. }) = parse(Path::new("/w.md"), &bytes) {
+            proptest::prop_assert!(line >= 1 && column >= 1);
+        }
+    }
+}

@@ -445,3 +445,20 @@ async fn thousands_of_files_with_a_broken_one_among_them() {
     assert_eq!(fixture.active().await.len(), 1_500);
     assert_eq!(fixture.tracker.problems().len(), 1);
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_are_a_record_or_malformed(
+        front in "((id|title|state|labels|blocked_by|priority): ?[ -~]{0,12}\n){0,6}",
+        tail in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40),
+    ) {
+        let mut bytes = format!("---\n{front}---\n").into_bytes();
+        bytes.extend(tail);
+        if let Ok(record) = record::parse(Path::new("CAN-1.md"), &bytes) {
+            let issue = record.issue;
+            for field in [&issue.id, &issue.identifier, &issue.title, &issue.state] {
+                proptest::prop_assert!(!field.trim().is_empty());
+            }
+        }
+    }
+}
