@@ -142,16 +142,39 @@ impl HttpDriver {
         body: &Value,
         limit: Duration,
     ) -> Result<StreamingAnswer, LlmError> {
-        match tokio::time::timeout(limit, self.send(url, body, "text/event-stream")).await {
+        let call = async {
+            let response = self.send(url, body, "text/event-stream").await?;
+            self.require_events(response).await
+        };
+        match tokio::time::timeout(limit, call).await {
             Ok(response) => {
                 let response = response?;
-                Ok(StreamingAnswer {
-                    rate_limit: rate_limit(response.headers(), SystemTime::now()),
-                    response,
-                })
+                let rate_limit = rate_limit(response.headers(), SystemTime::now());
+                Ok(StreamingAnswer { response, rate_limit })
             }
             Err(_) => Err(self.timeout("no answer", limit)),
         }
+    }
+
+    /// A gateway that answers 200 with a page or an error object is quoted, not read as an empty stream.
+    async fn require_events(
+        &self,
+        response: reqwest::Response,
+    ) -> Result<reqwest::Response, LlmError> {
+        let kind = response.headers().get(reqwest::header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("text/event-stream");
+        if kind.starts_with("text/event-stream") {
+            return Ok(response);
+        }
+        let kind = kind.to_owned();
+        let status = response.status().as_u16();
+        let bytes = self.body(response).await?;
+        let said = from_http(&self.provider, status, None, &bytes);
+        let message = format!("the answer is `{kind}` and no event stream: {}", said.message());
+        Err(self
+            .error(ErrorKind::Provider, message)
+            .with_status(status)
+            .with_raw(said.raw().cloned()))
     }
 
     async fn send(

@@ -323,6 +323,16 @@ async fn a_stream_that_breaks_stops_short_or_makes_no_sense_is_a_stream_error() 
 }
 
 #[tokio::test]
+async fn an_answer_that_is_no_event_stream_is_quoted() {
+    let server = ModelServer::start().unwrap();
+    server.push(Reply::text("hidden").header("content-type", "text/html"));
+    let error = client(&server).stream(request("hi")).await.err().unwrap();
+    assert_eq!((error.kind(), error.status_code()), (ErrorKind::Provider, Some(200)));
+    assert!(error.message().contains("text/html") && error.message().contains("event:"), "{error}");
+    no_violations(&server);
+}
+
+#[tokio::test]
 async fn an_unknown_event_surfaces_raw_and_the_stream_goes_on() {
     let server = ModelServer::start().unwrap();
     server.push(Reply::text("ok").event(json!({ "type": "response.novelty", "x": [1, 2] })));
