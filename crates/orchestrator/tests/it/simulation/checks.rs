@@ -9,7 +9,7 @@ use canon_orchestrator::dispatch::{
 };
 use canon_orchestrator::issue::state_key;
 
-use super::agent::Agent;
+use super::agent::{Agent, Doing};
 use super::tracker::Tracker;
 use super::world::Tally;
 
@@ -81,7 +81,10 @@ impl Checks {
                     self.demands.insert(attempt_id.clone(), demand);
                 }
                 Effect::StopAttempt { attempt_id, reason, cleanup, .. } => {
-                    tally.stalls += u64::from(*reason == StopReason::Stalled);
+                    if *reason == StopReason::Stalled {
+                        tally.stalls += 1;
+                        waits_for_itself(agents.get(attempt_id));
+                    }
                     assert_eq!(*cleanup, *reason == StopReason::Terminal);
                     self.demands.insert(attempt_id.clone(), Demand::Stop(*reason));
                 }
@@ -247,6 +250,13 @@ impl Checks {
             assert!(now - since <= bound, "{} goes on for {} ms", agent.attempt_id, now - since);
         }
     }
+}
+
+/// A session must not stall because of what the machine forgot to demand.
+fn waits_for_itself(agent: Option<&Agent>) {
+    let Some(agent) = agent else { return };
+    let forgotten = matches!(agent.doing, Doing::Between | Doing::Asking(_));
+    assert!(!forgotten || agent.doomed, "{} waits for the machine", agent.attempt_id);
 }
 
 fn retry_delay(effects: &[Effect], issue: &str) -> Option<u64> {

@@ -228,7 +228,10 @@ impl World {
         self.log.push((event.clone(), clock));
         let effects = self.machine.apply(event.clone(), clock);
         self.checks.after(&self.machine, &before, &event, &effects, &self.agents, &mut self.tally);
-        let dies = self.fuse.is_some_and(|fuse| fuse == 0);
+        // The moments that matter most: something was demanded and is not done yet.
+        let demanding = !self.calm && effects.iter().any(is_demand);
+        let dies =
+            self.fuse.is_some_and(|fuse| fuse == 0) || (demanding && self.rng.range(0, 59) == 0);
         self.fuse = self.fuse.map(|fuse| fuse.saturating_sub(1));
         let performed = match dies {
             true => self.rng.range(0, effects.len() as u64) as usize,
@@ -383,7 +386,7 @@ impl World {
                 let live = self.agents.values().any(|a| a.issue_id == issue.id && a.alive());
                 assert!(!live, "{} loses its workspace while it runs", issue.id);
                 self.cleaning.insert(issue.id.clone());
-                let delay = self.rng.range(10, 30 * SECOND);
+                let delay = self.rng.range(10, 10 * MINUTE);
                 self.plan(delay, Plan::Cleaned { epoch, cleanup_id, issue_id: issue.id });
             }
             Effect::ShutdownReady => {
@@ -609,6 +612,18 @@ impl World {
             }
         }
     }
+}
+
+fn is_demand(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::StartAttempt { .. }
+            | Effect::NextTurn { .. }
+            | Effect::EndSession { .. }
+            | Effect::StopAttempt { .. }
+            | Effect::Answer { .. }
+            | Effect::CleanupWorkspace { .. }
+    )
 }
 
 fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
