@@ -23,3 +23,13 @@ pub fn colours() -> bool {
     use std::io::IsTerminal as _;
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
+
+/// The first line of `text`, cut to `most` characters.
+pub fn one_line(text: &str, most: usize) -> String {
+    let line = text.trim().lines().next().unwrap_or_default();
+    let mut out: String = line.chars().take(most).collect();
+    if out.len() < line.len() {
+        out.push('…');
+    }
+    out
+}

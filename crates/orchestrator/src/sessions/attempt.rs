@@ -245,7 +245,8 @@ impl Attempt {
         driver::end_leftovers(&self.origin.attempt_id);
         let tests_after = match &self.settings.config.agent.verify {
             Some(command) if kept.record.is_some() && !stopped => {
-                Some(verify::verify(command, &kept.workspace.path, &self.host).await)
+                let (workspace, issue) = (&kept.workspace.path, &self.origin.issue);
+                Some(verify::verify(command, workspace, issue, &self.host).await)
             }
             _ => None,
         };

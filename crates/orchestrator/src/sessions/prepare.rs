@@ -46,7 +46,7 @@ pub(super) async fn prepare(
         .await
         .map_err(|error| failure("hook_error", &error.to_string()))?;
     let tests_before = match &settings.config.agent.verify {
-        Some(command) => Some(verify::verify(command, &workspace.path, host).await),
+        Some(command) => Some(verify::verify(command, &workspace.path, &origin.issue, host).await),
         None => None,
     };
     live.phase(Phase::BuildingPrompt);

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Host;
 use super::live::one_line;
 use crate::config::Verify;
+use crate::issue::Issue;
 
 /// What a verification found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +27,12 @@ pub struct Verification {
 }
 
 /// Runs the command in `workspace`. A command that cannot be run is red, and says why.
-pub(super) async fn verify(verify: &Verify, workspace: &Path, host: &Host) -> Verification {
+pub(super) async fn verify(
+    verify: &Verify,
+    workspace: &Path,
+    issue: &Issue,
+    host: &Host,
+) -> Verification {
     let red =
         |summary: String| Verification { green: false, exit_code: None, summary, duration_ms: 0 };
     let options = SandboxOptions {
@@ -40,6 +46,8 @@ pub(super) async fn verify(verify: &Verify, workspace: &Path, host: &Host) -> Ve
         Err(error) => return red(error.to_string()),
     };
     let mut command = ExecCommand::new(verify.command.clone());
+    command.env.insert("CANON_ISSUE_ID".to_owned(), issue.id.clone());
+    command.env.insert("CANON_ISSUE_IDENTIFIER".to_owned(), issue.identifier.clone());
     command.timeout = Some(Duration::from_millis(verify.timeout_ms));
     match environment.exec_command(command).await {
         Ok(result) => Verification {

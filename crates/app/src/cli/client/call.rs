@@ -78,7 +78,7 @@ impl Daemon {
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
         let base = self.base.as_str().trim_end_matches('/');
-        match &self.workflow {
+        let failure = match &self.workflow {
             Some(workflow) if error.is_connect() => not_running(workflow),
             None if error.is_connect() => Error::environment(format!(
                 "nothing can be reached at {base}: {}",
@@ -90,6 +90,12 @@ impl Daemon {
                 PATIENCE.as_secs()
             )),
             _ => Error::environment(format!("no answer from {base}: {}", innermost(error))),
+        };
+        match proxy_variable() {
+            Some(name) => failure.hint(format!(
+                "{name} is set: if {base} is not to be reached through that proxy, add its host to NO_PROXY"
+            )),
+            None => failure,
         }
     }
 
@@ -113,6 +119,12 @@ impl Daemon {
             _ => Error::environment(message),
         }
     }
+}
+
+/// The variable that sends requests by way of a proxy, if one is set.
+fn proxy_variable() -> Option<&'static str> {
+    let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].into_iter().find(set)
 }
 
 /// What was behind it all: the rest only repeats that a request failed.

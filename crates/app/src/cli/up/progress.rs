@@ -6,6 +6,9 @@ use canon_runtime::clock;
 
 use crate::cli::print;
 
+/// Characters of a line after time and issue; the log has the whole text.
+const WIDTH: usize = 160;
+
 /// Prints to standard error.
 pub(super) struct Progress {
     colours: bool,
@@ -26,6 +29,7 @@ impl Progress {
     }
 
     fn line(&self, now_ms: u64, issue: &str, tone: Tone, text: &str) {
+        let text = print::one_line(text, WIDTH);
         let time = clock::rfc3339(now_ms);
         let time = time.get(11..19).unwrap_or_default();
         let code = match tone {
@@ -46,6 +50,10 @@ impl Progress {
         match event {
             Event::SessionStarted { attempt_id, session } => {
                 let model = session.model.as_deref().unwrap_or("its default model");
+                let model = std::path::Path::new(model).file_name().map_or_else(
+                    || model.to_owned(),
+                    |name| name.to_string_lossy().into_owned(),
+                );
                 self.line(now_ms, &name(attempt_id), Tone::Plain, &format!("session with {model}"));
             }
             Event::TurnStarted { attempt_id, turn_no, .. } => {

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::cli::print;
 
+/// Characters of a note.
+const NOTE: usize = 80;
+
 /// One issue's row.
 struct Row {
     cells: [String; 8],
@@ -97,7 +100,7 @@ fn row(
     let last = attempts.iter().rev().find_map(|attempt| colour(&attempt.evidence["tests_after"]));
     let failures = attempts.iter().filter(|attempt| attempt.failure.is_some()).count();
     let note = match (failures, attempts.last().and_then(|attempt| attempt.failure.as_ref())) {
-        (_, Some(failure)) => failure.error.lines().next().unwrap_or_default().to_owned(),
+        (_, Some(failure)) => print::one_line(&failure.error, NOTE),
         (0, None) if attempts.is_empty() => why.to_owned(),
         (0, None) => String::new(),
         (1, None) => "one attempt failed and was retried".to_owned(),
