@@ -25,12 +25,23 @@ fn reference() -> Option<PathBuf> {
 }
 
 fn issue() -> Issue {
-    serde_json::from_value(json!({
-        "id": "i1", "native_ref": null, "identifier": "MT-1", "title": "A title", "description": "What to do.",
-        "priority": 1, "state": "Todo", "branch_name": null, "url": "https://example.org/1", "assignee_id": null,
-        "labels": ["bug"], "blocked_by": [], "dispatchable": true, "created_at": null, "updated_at": null
-    }))
-    .unwrap()
+    Issue {
+        id: "i1".into(),
+        native_ref: None,
+        identifier: "MT-1".into(),
+        title: "A title".into(),
+        description: Some("What to do.".into()),
+        priority: Some(1),
+        state: "Todo".into(),
+        branch_name: None,
+        url: Some("https://example.org/1".into()),
+        assignee_id: None,
+        labels: vec!["bug".into()],
+        blocked_by: vec![],
+        dispatchable: true,
+        created_at: None,
+        updated_at: None,
+    }
 }
 
 #[test]
