@@ -225,3 +225,6 @@ pub fn parse(method: &str, params: &Raw) -> Result<ClientCall, RpcError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
