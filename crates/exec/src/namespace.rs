@@ -38,6 +38,9 @@ pub struct ContainmentReport {
 /// Puts the children of this process into a new PID namespace with private mounts; the first child
 /// is its pid 1. Falls back to a user namespace, then to a subreaper.
 ///
+/// Afterwards the kernel lets this process start no more threads: start the supervisor with
+/// `Command::spawn` or [`group::spawn_detached`], not with [`group::spawn_in_group`].
+///
 /// # Errors
 /// Not even the last resort works, or the process is left half way (identity maps not writable).
 pub fn unshare_pid() -> io::Result<ContainmentReport> {

@@ -123,11 +123,9 @@ const SECRET_PLACES: [&str; 21] = [
 
 /// The well-known secret places of this machine's user, for `denied_reads`.
 pub fn well_known_secrets() -> Vec<PathBuf> {
-    let mut places = vec![
-        PathBuf::from("/etc/shadow"),
-        PathBuf::from("/etc/gshadow"),
-        PathBuf::from("/etc/sudoers"),
-    ];
+    let system =
+        ["/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/run/secrets", "/var/run/secrets"];
+    let mut places: Vec<PathBuf> = system.iter().map(PathBuf::from).collect();
     if let Some(home) = std::env::var_os("HOME") {
         places.extend(SECRET_PLACES.iter().map(|place| Path::new(&home).join(place)));
     }
