@@ -57,6 +57,11 @@ impl Answer {
 }
 
 impl Server {
+    /// One that somebody else runs.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self { address, _until: CancellationToken::new().drop_guard() }
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, &[], "").await
     }
