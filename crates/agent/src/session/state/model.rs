@@ -164,6 +164,9 @@ impl Machine {
         self.phase = Phase::Quiet;
         if error.kind() == ErrorKind::ContextLength && !attempt.trimmed && self.trim_context() {
             attempt.trimmed = true;
+            if begun {
+                self.warn(WarningCode::ReplyDiscarded, format!("the reply is discarded: {error}"));
+            }
             self.call_model(attempt);
             return;
         }
