@@ -5,6 +5,15 @@
 //! The driver stores each event (with the time that it was applied at) before it performs the effects, so that
 //! [`Machine::restore`] of a snapshot plus a replay of later events gives the same state again.
 //!
+//! What the machine relies on:
+//! - Every demand is answered in bounded time: a `StartAttempt` by one `AttemptEnded` in the end, `EndSession` and
+//!   `StopAttempt` by `AttemptEnded`, `CleanupWorkspace` by `WorkspaceCleaned`. Only the tracker may stay silent:
+//!   [`Machine::tick`] gives up on its requests.
+//! - Reports of one attempt come in order; they may come twice. A request's name is not used again in the attempt.
+//! - Deltas ([`Machine::poll_delta`], [`Machine::reread`]) are taken immediately before their event is applied.
+//! - After a replay no effect is performed; the effects of [`Event::Restarted`] contain all that is still due.
+//!   `alive` names each attempt that will still report, one that ended unnoticed included.
+//!
 //! Time given to the machine may jump. Inside it only moves forward: a step back counts as no time. Timers are
 //! handed out as delays, so a jump neither fires nor holds back any of them.
 //!

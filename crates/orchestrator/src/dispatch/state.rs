@@ -13,7 +13,7 @@ use crate::issue::Issue;
 /// Attempts kept per issue.
 pub(super) const ATTEMPTS_KEPT: usize = 8;
 /// Issues whose history is kept.
-pub(super) const HISTORIES_KEPT: usize = 2_000;
+pub(super) const HISTORIES_KEPT: usize = 1_000;
 /// A tracker request older than this (or five poll intervals, if longer) counts as failed.
 pub(super) const REQUEST_PATIENCE_MS: u64 = 120_000;
 
@@ -244,6 +244,8 @@ pub(super) struct Running {
     pub(super) usage: Usage,
     /// Questions without an answer that reached the agent.
     pub(super) questions: BTreeMap<String, Asked>,
+    /// Requests that were answered, withdrawn, or ended with their turn.
+    pub(super) settled: BTreeSet<String>,
     /// Since when all questions are answered and only a slot is missing.
     pub(super) resume_since: Option<u64>,
 }

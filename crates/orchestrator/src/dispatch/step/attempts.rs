@@ -95,7 +95,7 @@ impl Step<'_> {
         if !in_turn {
             return;
         }
-        running.questions.clear();
+        running.settled.extend(std::mem::take(&mut running.questions).into_keys());
         running.resume_since = None;
         match outcome {
             TurnOutcome::Completed => {

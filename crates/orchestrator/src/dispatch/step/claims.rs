@@ -65,6 +65,7 @@ impl Step<'_> {
                 turns_ended: 0,
                 usage: Default::default(),
                 questions: Default::default(),
+                settled: Default::default(),
                 resume_since: None,
             },
         );

@@ -14,7 +14,7 @@ impl Step<'_> {
     pub(super) fn input_required(&mut self, attempt_id: &str, request: String, question: Question) {
         let since_ms = self.now();
         let Some((id, running)) = self.live(attempt_id, "input_required") else { return };
-        if running.questions.contains_key(&request) {
+        if running.questions.contains_key(&request) || running.settled.contains(&request) {
             return;
         }
         let phase = running.phase.clone();
@@ -84,6 +84,7 @@ impl Step<'_> {
     pub(super) fn input_answered(&mut self, attempt_id: &str, request: &str) {
         let now = self.now();
         let Some((_, running)) = self.live(attempt_id, "input_answered") else { return };
+        running.settled.insert(request.to_owned());
         let known = running.questions.remove(request).is_some();
         if !known || running.phase != Phase::Blocked {
             return;

@@ -149,6 +149,21 @@ fn reports_that_come_twice_count_once() {
 }
 
 #[test]
+fn a_question_that_was_settled_does_not_block_again() {
+    let mut rig = Rig::with(config(1), vec![issue("1")]);
+    rig.turn_starts("1", 1);
+    rig.asks("1", "q");
+    rig.answer("1", "q");
+    let attempt_id = rig.attempt("1");
+    rig.apply(Event::InputAnswered { attempt_id, request: "q".into() });
+    rig.restart(&["1"]);
+    rig.asks("1", "q");
+    assert!(rig.machine.snapshot(rig.now).blocked.is_empty());
+    rig.asks("1", "another");
+    assert_eq!(rig.machine.snapshot(rig.now).blocked.len(), 1);
+}
+
+#[test]
 fn attempt_ids_are_never_used_twice() {
     let mut rig = Rig::with(config(1), vec![issue("1")]);
     let mut seen = BTreeSet::from([rig.attempt("1")]);

@@ -100,7 +100,7 @@ impl Agent {
         self.report(Event::TurnEnded { attempt_id, turn_no, outcome, usage }, rng);
     }
 
-    pub(crate) fn ask(&mut self, now: u64) {
+    pub(crate) fn ask(&mut self, now: u64, rng: &mut Rng) {
         self.questions += 1;
         self.generation += 1;
         self.active_at = now;
@@ -111,9 +111,8 @@ impl Agent {
             text: "which one?".to_owned(),
             payload: Value::Null,
         };
-        // The same request twice would be the driver's mistake, so no repetition here.
         let attempt_id = self.attempt_id.clone();
-        self.outbox.push_back(Event::InputRequired { attempt_id, request, question });
+        self.report(Event::InputRequired { attempt_id, request, question }, rng);
     }
 
     /// The question is settled; says how long the rest of the turn takes.

@@ -602,7 +602,7 @@ impl World {
                 None
             }
             84..=90 => {
-                agent.ask(now);
+                agent.ask(now, rng);
                 // Some agents think better of it.
                 rng.percent(30).then(|| rng.range(1_000, 3 * HOUR))
             }
