@@ -5,7 +5,7 @@ pub mod client;
 pub mod exec;
 mod logs;
 pub mod models;
-mod print;
+pub(crate) mod print;
 pub mod supervise;
 pub mod up;
 

@@ -13,13 +13,21 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client with TLS by rustls and ring, redirects off (a key must never follow one to another
 /// host) and a connect time limit of 10 s. Limits on the whole request are the caller's.
 pub fn client() -> Result<reqwest::Client, HttpError> {
+    Ok(builder().build()?)
+}
+
+/// The same for this machine's own servers: a proxy of the environment is not asked.
+pub fn local_client() -> Result<reqwest::Client, HttpError> {
+    Ok(builder().no_proxy().build()?)
+}
+
+fn builder() -> reqwest::ClientBuilder {
     // Somebody may have installed a provider before us; theirs is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Ok(reqwest::Client::builder()
+    reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("canon/", env!("CARGO_PKG_VERSION")))
-        .build()?)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::error::Error;
 const ROTATE_AT: u64 = 16 * 1024 * 1024;
 
 /// Environment variable that sets what is logged, in the syntax of `RUST_LOG`.
-pub const CANON_LOG: &str = "CANON_LOG";
+pub(super) const CANON_LOG: &str = "CANON_LOG";
 
 struct Utc;
 
@@ -33,7 +33,7 @@ fn filter(level: Level) -> EnvFilter {
 }
 
 /// Logs to standard error, `level` and above unless `CANON_LOG` says otherwise.
-pub fn to_stderr(level: Level) {
+pub(super) fn to_stderr(level: Level) {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter(level))
         .with_timer(Utc)
@@ -47,7 +47,7 @@ pub fn to_stderr(level: Level) {
 /// The daemon's logs: everything from INFO up to `log` in its state directory, warnings and errors
 /// (with `verbose`: everything) to standard error as well. A sink that fails costs its lines, never
 /// the program (Symphony §13.2).
-pub fn of_daemon(state: &Path, verbose: bool) -> Result<(), Error> {
+pub(super) fn of_daemon(state: &Path, verbose: bool) -> Result<(), Error> {
     use std::os::unix::fs::DirBuilderExt as _;
     let unusable = |error: std::io::Error| {
         Error::environment(format!("the state directory {} cannot be used: {error}", state.display()))

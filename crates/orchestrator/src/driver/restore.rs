@@ -54,7 +54,7 @@ pub(super) fn machine(ledger: &Ledger) -> Result<Machine, RestoreError> {
         if record.seq < from {
             return Ok(machine);
         }
-        replay(machine, &record)
+        replay(machine, record)
     });
     replayed.map_err(|error| match error {
         ReplayError::Read(error) => error.into(),

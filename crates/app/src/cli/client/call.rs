@@ -42,9 +42,17 @@ impl Daemon {
         self.call(Method::POST, path, Some(body))
     }
 
+    /// A daemon that was found by its state directory is on this machine: no proxy is asked.
+    fn client(&self) -> Result<reqwest::Client, http::HttpError> {
+        match self.workflow {
+            Some(_) => http::local_client(),
+            None => http::client(),
+        }
+    }
+
     fn call(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<String, Error> {
         crate::cli::runtime()?.block_on(async {
-            let client = http::client().map_err(|error| Error::environment(error.to_string()))?;
+            let client = self.client().map_err(|error| Error::environment(error.to_string()))?;
             let mut request = client.request(method, self.url(path)?).timeout(PATIENCE);
             if let Some(token) = Access::token_of_environment() {
                 request = request.bearer_auth(token.expose());
@@ -78,7 +86,7 @@ impl Daemon {
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
         let base = self.base.as_str().trim_end_matches('/');
-        let failure = match &self.workflow {
+        match &self.workflow {
             Some(workflow) if error.is_connect() => not_running(workflow),
             None if error.is_connect() => Error::environment(format!(
                 "nothing can be reached at {base}: {}",
@@ -90,12 +98,6 @@ impl Daemon {
                 PATIENCE.as_secs()
             )),
             _ => Error::environment(format!("no answer from {base}: {}", innermost(error))),
-        };
-        match proxy_variable() {
-            Some(name) => failure.hint(format!(
-                "{name} is set: if {base} is not to be reached through that proxy, add its host to NO_PROXY"
-            )),
-            None => failure,
         }
     }
 
@@ -119,12 +121,6 @@ impl Daemon {
             _ => Error::environment(message),
         }
     }
-}
-
-/// The variable that sends requests by way of a proxy, if one is set.
-fn proxy_variable() -> Option<&'static str> {
-    let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].into_iter().find(set)
 }
 
 /// What was behind it all: the rest only repeats that a request failed.

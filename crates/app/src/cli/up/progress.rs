@@ -74,20 +74,24 @@ impl Progress {
                 let text = format!("asks: {}", question.text);
                 self.line(now_ms, &name(attempt_id), Tone::Ask, &text);
             }
-            Event::PollFailed { error, .. } => {
-                if !std::mem::replace(&mut self.poll_failed, true) {
-                    self.line(now_ms, "tracker", Tone::Bad, &format!("cannot be read: {error}"));
-                }
-            }
-            Event::Polled { .. } => {
-                if std::mem::replace(&mut self.poll_failed, false) {
-                    self.line(now_ms, "tracker", Tone::Good, "can be read again");
-                }
-            }
+            Event::PollFailed { error, .. } => self.tracker(now_ms, Some(error)),
+            Event::Polled { .. } => self.tracker(now_ms, None),
             Event::WorkflowBroken { error } => {
                 let text = format!("nothing new is dispatched: {error}");
                 self.line(now_ms, "workflow", Tone::Bad, &text);
             }
+            _ => {}
+        }
+    }
+
+    /// Says once that the tracker cannot be read, and once that it can again.
+    fn tracker(&mut self, now_ms: u64, error: Option<&str>) {
+        let failed_before = std::mem::replace(&mut self.poll_failed, error.is_some());
+        match error {
+            Some(error) if !failed_before => {
+                self.line(now_ms, "tracker", Tone::Bad, &format!("cannot be read: {error}"));
+            }
+            None if failed_before => self.line(now_ms, "tracker", Tone::Good, "can be read again"),
             _ => {}
         }
     }
