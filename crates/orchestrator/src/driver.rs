@@ -24,8 +24,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub use handle::{Answered, Handle, View};
-pub(crate) use restore::end_leftovers;
 pub use restore::RestoreError;
+pub(crate) use restore::end_leftovers;
 pub use state_dir::{StateDir, StateDirError};
 
 use crate::config::Environment;
@@ -115,11 +115,22 @@ pub enum DriverError {
 pub(crate) enum Input {
     Event(Event),
     /// The candidates of a poll.
-    Polled { poll_id: u64, answer: Result<Vec<Issue>, TrackerError> },
+    Polled {
+        poll_id: u64,
+        answer: Result<Vec<Issue>, TrackerError>,
+    },
     /// The running issues of a poll.
-    Reconciled { poll_id: u64, ids: Vec<String>, answer: Result<Vec<Issue>, TrackerError> },
+    Reconciled {
+        poll_id: u64,
+        ids: Vec<String>,
+        answer: Result<Vec<Issue>, TrackerError>,
+    },
     /// Issues by id.
-    Refreshed { refresh_id: u64, ids: Vec<String>, answer: Result<Vec<Issue>, TrackerError> },
+    Refreshed {
+        refresh_id: u64,
+        ids: Vec<String>,
+        answer: Result<Vec<Issue>, TrackerError>,
+    },
     /// The workflow file changed.
     Reloaded(Result<Box<Settings>, SettingsError>),
 }
@@ -344,9 +355,11 @@ impl Driver {
     async fn store_snapshot(&mut self, upto: u64) {
         self.since_snapshot = 0;
         let stored = match serde_json::to_vec(self.machine.state()) {
-            Ok(bytes) => {
-                self.ledger.put_snapshot(STREAM, upto, STATE_VERSION, bytes).await.map_err(|error| error.to_string())
-            }
+            Ok(bytes) => self
+                .ledger
+                .put_snapshot(STREAM, upto, STATE_VERSION, bytes)
+                .await
+                .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         if let Err(reason) = stored {

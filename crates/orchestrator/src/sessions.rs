@@ -13,7 +13,7 @@ mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use canon_exec::sandbox::HelperCommand;
 use canon_runtime::task::{self, TaskSpec};
@@ -26,7 +26,7 @@ pub use prepare::{quoted, remove_workspace};
 pub use record::Origin;
 pub use verify::Verification;
 
-use crate::dispatch::Event;
+use crate::dispatch::{Event, StopReason};
 use crate::issue::Issue;
 use crate::settings::Settings;
 use crate::supervisor::{Launch, SessionDir};
@@ -80,6 +80,7 @@ struct Handle {
     issue_id: String,
     commands: mpsc::UnboundedSender<Command>,
     stop: CancellationToken,
+    stop_reason: Arc<OnceLock<StopReason>>,
     detach: CancellationToken,
     live: LiveCell,
 }
@@ -116,11 +117,7 @@ impl Attempts {
     }
 
     /// Takes up an attempt whose supervisor lives.
-    pub fn resume(
-        &mut self,
-        settings: Arc<Settings>,
-        attempt_id: &str,
-    ) -> Result<(), ResumeError> {
+    pub fn resume(&mut self, settings: Arc<Settings>, attempt_id: &str) -> Result<(), ResumeError> {
         let record = record::AttemptRecord::load(&self.dir(attempt_id))
             .map_err(|source| ResumeError { attempt_id: attempt_id.to_owned(), source })?;
         self.spawn(settings, record.origin.clone(), Some(record));
@@ -147,6 +144,7 @@ impl Attempts {
             issue_id: origin.issue.id.clone(),
             commands,
             stop: CancellationToken::new(),
+            stop_reason: Arc::default(),
             detach: CancellationToken::new(),
             live: LiveCell::new(),
         };
@@ -158,6 +156,7 @@ impl Attempts {
             inbox,
             events: self.events.clone(),
             stop: handle.stop.clone(),
+            stop_reason: handle.stop_reason.clone(),
             detach: handle.detach.clone(),
             live: handle.live.clone(),
         };
@@ -173,8 +172,9 @@ impl Attempts {
     }
 
     /// Interrupts an attempt, whatever it does. False if it is not one of ours.
-    pub fn stop(&self, attempt_id: &str) -> bool {
+    pub fn stop(&self, attempt_id: &str, reason: StopReason) -> bool {
         let Some(handle) = self.running.get(attempt_id) else { return false };
+        let _ = handle.stop_reason.set(reason);
         handle.stop.cancel();
         true
     }
@@ -199,9 +199,6 @@ impl Attempts {
 
     /// The cells to look at, by issue id.
     pub fn live(&self) -> BTreeMap<String, LiveCell> {
-        self.running
-            .values()
-            .map(|handle| (handle.issue_id.clone(), handle.live.clone()))
-            .collect()
+        self.running.values().map(|handle| (handle.issue_id.clone(), handle.live.clone())).collect()
     }
 }

@@ -34,9 +34,10 @@ impl Driver {
     ) {
         let tracker = self.settings.tracker.clone();
         let asked = ids.clone();
-        self.ask(async move { limited(tracker.fetch_issues_by_ids(&asked)).await }, move |answer| {
-            then(ids, answer)
-        });
+        self.ask(
+            async move { limited(tracker.fetch_issues_by_ids(&asked)).await },
+            move |answer| then(ids, answer),
+        );
     }
 
     /// One tick: the running issues first, then the candidates (Symphony §8.1).

@@ -107,7 +107,9 @@ impl Handle {
         let open: Vec<&String> = blocked
             .questions
             .iter()
-            .filter(|(key, row)| !row.answered && request.is_none_or(|wanted| wanted == key.as_str()))
+            .filter(|(key, row)| {
+                !row.answered && request.is_none_or(|wanted| wanted == key.as_str())
+            })
             .map(|(key, _)| key)
             .collect();
         let request = match open.as_slice() {

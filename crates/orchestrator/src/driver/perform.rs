@@ -44,7 +44,7 @@ impl Driver {
             }
             Effect::StopAttempt { attempt_id, reason, rule, .. } => {
                 tracing::info!(attempt_id = %attempt_id, reason = ?reason, rule = %rule, "attempt stop");
-                if !self.attempts.stop(&attempt_id) {
+                if !self.attempts.stop(&attempt_id, reason) {
                     stop_orphan(self.attempts.dir(&attempt_id), self.attempts.epoch());
                 }
             }

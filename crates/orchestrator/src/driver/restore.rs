@@ -17,7 +17,9 @@ pub enum RestoreError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// A record was written by a newer version.
-    #[error("record {seq} ({kind}) has version {version}; this canon knows versions up to {EVENT_VERSION}: use a newer one")]
+    #[error(
+        "record {seq} ({kind}) has version {version}; this canon knows versions up to {EVENT_VERSION}: use a newer one"
+    )]
     Newer {
         /// Number in the stream.
         seq: u64,

@@ -25,7 +25,8 @@ impl StateDir {
         let digest = sha256(workflow.as_os_str().as_encoded_bytes()).to_string();
         let parent = workflow.parent().and_then(Path::file_name);
         let name = parent.map_or_else(|| "workflow".into(), std::ffi::OsStr::to_string_lossy);
-        let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        let name: String =
+            name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
         Self(home.join("workflows").join(format!("{name}-{}", &digest[..16])))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use canon_protocol::codex::client::{Answer, Client, Output, RequestKey};
@@ -17,7 +17,7 @@ use super::live::{self, LiveCell, Phase};
 use super::record::{AttemptRecord, Origin};
 use super::timers::Timers;
 use super::{Command, Host, prepare, verify};
-use crate::dispatch::{AttemptOutcome, Event, Failure, Usage};
+use crate::dispatch::{AttemptOutcome, Event, Failure, StopReason, Usage};
 use crate::driver;
 use crate::settings::Settings;
 use crate::supervisor::{Attached, Lines, Records, SessionDir, Spec, launch};
@@ -35,6 +35,7 @@ pub(super) struct Attempt {
     pub(super) inbox: mpsc::UnboundedReceiver<Command>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) stop: CancellationToken,
+    pub(super) stop_reason: Arc<OnceLock<StopReason>>,
     pub(super) detach: CancellationToken,
     pub(super) live: LiveCell,
 }
@@ -87,8 +88,7 @@ impl Attempt {
             End::Stopped => AttemptOutcome::Stopped,
         };
         self.live.phase(Phase::Finishing);
-        let stopped = outcome == AttemptOutcome::Stopped;
-        let (ran_ms, evidence) = self.finish(began, stopped, &counted, kept).await;
+        let (ran_ms, evidence) = self.finish(began, &counted, kept).await;
         self.log_end(&outcome);
         let attempt_id = self.origin.attempt_id.clone();
         let ended = Event::AttemptEnded { attempt_id, outcome, usage, ran_ms, evidence };
@@ -109,9 +109,10 @@ impl Attempt {
                 (record, session)
             }
             None => {
-                let record = self.prepare(kept).await?;
+                let mut record = self.prepare(kept).await?;
                 *kept = Some(Kept::of(&record));
-                let session = self.launch(&record, counted).await?;
+                let session = self.launch(&mut record).await?;
+                *kept = Some(Kept::of(&record));
                 (record, session)
             }
         };
@@ -140,15 +141,12 @@ impl Attempt {
             agent: prepare::agent_kind(settings).to_owned(),
             base_commit: prepared.base_commit,
             tests_before: prepared.tests_before,
+            containment: None,
         })
     }
 
     /// Starts the supervisor and its agent, and attaches.
-    async fn launch(
-        &mut self,
-        record: &AttemptRecord,
-        counted: &mut Counted,
-    ) -> Result<Session, Halt> {
+    async fn launch(&mut self, record: &mut AttemptRecord) -> Result<Session, Halt> {
         self.live.phase(Phase::LaunchingAgentProcess);
         let startup = |error: String| Halt::Failed(failure("codex_not_found", &error));
         record.save(&self.dir).map_err(|error| startup(error.to_string()))?;
@@ -162,7 +160,8 @@ impl Attempt {
         let launched = launch(&self.host.launch, &self.dir, &spec, self.environment())
             .await
             .map_err(|error| startup(error.to_string()))?;
-        counted.containment = Some(launched.containment);
+        record.containment = Some(launched.containment);
+        record.save(&self.dir).map_err(|error| startup(error.to_string()))?;
         self.live.phase(Phase::InitializingSession);
         let attached = Attached::to(&self.dir, self.host.epoch, 0)
             .await
@@ -233,33 +232,31 @@ impl Attempt {
     }
 
     /// The last verification, `after_run`, and the evidence.
-    async fn finish(
-        &self,
-        began: Instant,
-        stopped: bool,
-        counted: &Counted,
-        kept: Option<Kept>,
-    ) -> (u64, Value) {
+    async fn finish(&self, began: Instant, counted: &Counted, kept: Option<Kept>) -> (u64, Value) {
         let ran_ms = live::millis(began.elapsed());
         let Some(kept) = kept else { return (ran_ms, Value::Null) };
         driver::end_leftovers(&self.origin.attempt_id);
         let tests_after = match &self.settings.config.agent.verify {
-            Some(command) if kept.record.is_some() && !stopped => {
+            Some(command) if kept.record.is_some() && self.leaves_a_result() => {
                 let (workspace, issue) = (&kept.workspace.path, &self.origin.issue);
                 Some(verify::verify(command, workspace, issue, &self.host).await)
             }
             _ => None,
         };
         prepare::workspaces(&self.settings)
-            .after_run(
-                &kept.workspace,
-                &prepare::context(&self.origin),
-                &CancellationToken::new(),
-            )
+            .after_run(&kept.workspace, &prepare::context(&self.origin), &CancellationToken::new())
             .await;
         let Some(record) = &kept.record else { return (ran_ms, Value::Null) };
         let since = clock::now_ms().saturating_sub(record.started_at_ms);
         (since.max(ran_ms), evidence::gather(record, counted, &tests_after).await)
+    }
+
+    /// Whether somebody will want to know if the tests pass: not after an attempt that was cut off.
+    fn leaves_a_result(&self) -> bool {
+        matches!(
+            self.stop_reason.get(),
+            None | Some(StopReason::Terminal | StopReason::NotActive | StopReason::NotRoutable)
+        )
     }
 
     /// The daemon's environment less what only the daemon may know (ruling 14).

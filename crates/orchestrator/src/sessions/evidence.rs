@@ -25,7 +25,6 @@ pub(super) struct Counted {
     pub(super) agent: Option<String>,
     /// The sandbox that the agent found, if it said so.
     pub(super) sandbox: Option<Value>,
-    pub(super) containment: Option<String>,
     pub(super) thread_id: Option<String>,
 }
 
@@ -75,7 +74,7 @@ pub(super) async fn gather(
         scripted: counted.model_provider.as_deref() == Some("scripted"),
         sandbox_asked: serde_json::to_value(record.options.sandbox).unwrap_or_default(),
         sandbox_found: &counted.sandbox,
-        containment: &counted.containment,
+        containment: &record.containment,
         thread_id: &counted.thread_id,
         turns: counted.turns,
         tools: &counted.tools,

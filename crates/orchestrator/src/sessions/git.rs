@@ -76,8 +76,11 @@ mod tests {
         assert_eq!(head(root.path()).await, None);
         sh(root.path(), "git commit -q --allow-empty -m one").await;
         let base = head(root.path()).await.unwrap();
-        sh(root.path(), "git commit -q --allow-empty -m 'two  words' && git commit -q --allow-empty -m three")
-            .await;
+        sh(
+            root.path(),
+            "git commit -q --allow-empty -m 'two  words' && git commit -q --allow-empty -m three",
+        )
+        .await;
         let subjects: Vec<String> =
             commits(root.path(), Some(&base)).await.into_iter().map(|c| c.subject).collect();
         assert_eq!(subjects, ["three", "two  words"]);

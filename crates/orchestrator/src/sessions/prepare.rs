@@ -18,6 +18,10 @@ use crate::template::Template;
 use crate::tracker::Tracker;
 use crate::workspace::{IssueContext, Workspace, Workspaces};
 
+/// A tool may take this long at least: the agent would call one again whose result came too late,
+/// and a tracker would be changed twice.
+const TOOL_TIMEOUT_MS: u64 = 60_000;
+
 /// An attempt that is ready to start its agent.
 pub(super) struct Prepared {
     pub(super) workspace: Workspace,
@@ -145,7 +149,7 @@ pub(super) fn options(settings: &Settings, origin: &Origin, workspace: &Path) ->
     options.thread_name = Some(format!("{}: {}", issue.identifier, issue.title));
     options.read_timeout_ms = config.codex.read_timeout_ms;
     options.turn_timeout_ms = config.codex.turn_timeout_ms;
-    options.tool_timeout_ms = config.codex.read_timeout_ms;
+    options.tool_timeout_ms = config.codex.read_timeout_ms.max(TOOL_TIMEOUT_MS);
     options.on_input_required = match config.agent.on_input_required {
         OnInputRequired::Fail => codex::OnInputRequired::Fail,
         OnInputRequired::Block => codex::OnInputRequired::Block,

@@ -35,6 +35,8 @@ pub(super) struct AttemptRecord {
     /// `HEAD` of the workspace before the agent touched it.
     pub(super) base_commit: Option<String>,
     pub(super) tests_before: Option<Verification>,
+    /// What holds the agent's processes together, once they run.
+    pub(super) containment: Option<String>,
 }
 
 impl AttemptRecord {
