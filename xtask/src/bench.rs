@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: numbers beside a named peer, printed and never asserted.
 
+mod orchestrator;
 mod startup;
 
 use crate::failure::Failure;
@@ -14,7 +15,7 @@ pub(crate) struct Bench {
 }
 
 /// Add a bench here. A module that needs `canon-testkit` goes behind `#[cfg(feature = "bench")]`, its line as well.
-const BENCHES: &[Bench] = &[startup::BENCH];
+const BENCHES: &[Bench] = &[startup::BENCH, orchestrator::BENCH];
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let Some((name, rest)) = args.split_first() else {

@@ -198,7 +198,8 @@ impl Driver {
             environment: options.environment,
             observer: options.observer,
         };
-        let first = driver.first_event().await;
+        let first = driver.first_event();
+        restore::tidy(&driver.attempts, &driver.machine);
         driver.apply(vec![Input::Event(first)]).await?;
         Ok((driver, Handle::new(view, input)))
     }

@@ -12,7 +12,7 @@ mod timers;
 mod verify;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use canon_exec::sandbox::HelperCommand;
@@ -104,6 +104,11 @@ impl Attempts {
     /// None yet; what they report goes to `events`.
     pub fn new(host: Arc<Host>, events: mpsc::Sender<Event>) -> Self {
         Self { host, events, running: BTreeMap::new() }
+    }
+
+    /// Where the sessions' directories lie.
+    pub fn sessions(&self) -> &Path {
+        &self.host.sessions
     }
 
     /// The session directory of an attempt.

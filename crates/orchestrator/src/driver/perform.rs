@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use canon_runtime::task::{self, TaskSpec};
 
+use super::restore::stop_orphan;
 use super::{Driver, Input};
 use crate::dispatch::{Effect, Event, IssueRef};
 use crate::sessions::{Command, Origin, ResumeError};
 use crate::settings::Settings;
-use crate::supervisor::{Attached, SessionDir, SessionState};
 use crate::tracker::TrackerError;
 use crate::workspace;
 
@@ -105,27 +105,4 @@ impl Driver {
     pub(super) fn resume(&mut self, attempt_id: &str) -> Result<(), ResumeError> {
         self.attempts.resume(self.settings.clone(), attempt_id)
     }
-}
-
-/// Ends a session that nobody wants any more, if it lives.
-fn stop_orphan(dir: SessionDir, epoch: u64) {
-    task::spawn(TaskSpec::new("orphan stop"), async move {
-        if !matches!(dir.settle(), Ok(SessionState::Alive)) {
-            return;
-        }
-        match Attached::to(&dir, epoch, u64::MAX).await {
-            Ok(mut attached) => {
-                let _ = attached.link.stop().await;
-                while !matches!(
-                    attached.lines.next().await,
-                    crate::supervisor::Incoming::Exited(_)
-                        | crate::supervisor::Incoming::Lost
-                        | crate::supervisor::Incoming::Fenced
-                ) {}
-            }
-            Err(error) => {
-                tracing::error!(reason = %error, outcome = "failed", "orphan stop");
-            }
-        }
-    });
 }

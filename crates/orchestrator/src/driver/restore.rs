@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use canon_exec::group::{self, Signal};
 use canon_ledger::{Ledger, ReadError, ReplayError};
 use canon_runtime::id;
+use canon_runtime::task::{self, TaskSpec};
 
 use super::{Driver, EVENT_VERSION, STATE_VERSION, STREAM};
 use crate::dispatch::{Event, Machine};
-use crate::supervisor::{SESSION_VARIABLE, SessionState};
+use crate::sessions::Attempts;
+use crate::supervisor::{Attached, Incoming, SESSION_VARIABLE, SessionDir, SessionState};
 
 /// Why a ledger cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +79,7 @@ fn replay(mut machine: Machine, record: &canon_ledger::Record) -> Result<Machine
 
 impl Driver {
     /// The event that begins this daemon's part of the ledger. Sessions that live are taken up.
-    pub(super) async fn first_event(&mut self) -> Event {
+    pub(super) fn first_event(&mut self) -> Event {
         let config = self.settings.dispatch();
         if self.machine.is_new() {
             return Event::Started { instance: id::new("w"), config };
@@ -105,6 +107,49 @@ impl Driver {
         }
         Event::Restarted { config, alive }
     }
+}
+
+/// Removes the directories of sessions that the machine no longer remembers; one that still lives
+/// nobody wants any more, and it is ended first.
+pub(super) fn tidy(attempts: &Attempts, machine: &Machine) {
+    let Ok(entries) = std::fs::read_dir(attempts.sessions()) else { return };
+    for entry in entries.flatten() {
+        let Ok(attempt_id) = entry.file_name().into_string() else { continue };
+        if machine.issue_of_attempt(&attempt_id).is_some() {
+            continue;
+        }
+        let dir = attempts.dir(&attempt_id);
+        match dir.settle() {
+            Ok(SessionState::Alive) => stop_orphan(dir, attempts.epoch()),
+            Ok(SessionState::Dead { .. }) => {
+                end_leftovers(&attempt_id);
+                if let Err(error) = std::fs::remove_dir_all(dir.path()) {
+                    tracing::warn!(attempt_id, reason = %error, outcome = "failed", "session removal");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(attempt_id, reason = %error, outcome = "failed", "session check");
+            }
+        }
+    }
+}
+
+/// Ends a session that nobody wants any more, if it lives.
+pub(super) fn stop_orphan(dir: SessionDir, epoch: u64) {
+    task::spawn(TaskSpec::new("orphan stop"), async move {
+        if !matches!(dir.settle(), Ok(SessionState::Alive)) {
+            return;
+        }
+        match Attached::to(&dir, epoch, u64::MAX).await {
+            Ok(mut attached) => {
+                let _ = attached.link.stop().await;
+                while matches!(attached.lines.next().await, Incoming::Record(_)) {}
+            }
+            Err(error) => {
+                tracing::error!(reason = %error, outcome = "failed", "orphan stop");
+            }
+        }
+    });
 }
 
 /// Ends what a dead session may have left where no PID namespace held it.
