@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use canon_agent::{EventData, SessionEvent};
+use canon_agent::{EventData, SessionEvent, WarningCode};
 use canon_protocol::codex::server::outgoing::{
     FileChange, FileChangeKind, ItemStatus, Outgoing, ThreadItem, TurnScope,
 };
@@ -27,17 +27,18 @@ impl Items {
     pub(super) fn take(&mut self, event: &SessionEvent, scope: TurnScope<'_>) -> Vec<Outgoing> {
         let at = event.timestamp;
         match &event.data {
-            EventData::AssistantTextStart {} => {
+            EventData::AssistantTextDelta { delta } => {
                 let mut out = self.end_reasoning(scope, at);
-                let id = id::new("item");
-                let item = ThreadItem::AgentMessage { id: id.clone(), text: String::new() };
-                self.message = Some(id);
-                out.push(scope.item_started(&item, at));
+                let id = self.message.get_or_insert_with(|| {
+                    let id = id::new("item");
+                    let item = ThreadItem::AgentMessage { id: id.clone(), text: String::new() };
+                    out.push(scope.item_started(&item, at));
+                    id
+                });
+                out.push(scope.message_delta(id, delta));
                 out
             }
-            EventData::AssistantTextDelta { delta } => {
-                self.message.iter().map(|id| scope.message_delta(id, delta)).collect()
-            }
+            // Every reply ends with this, also one of tool calls alone; a text that broke off never.
             EventData::AssistantTextEnd { text, .. } => {
                 let mut out = self.end_reasoning(scope, at);
                 if let Some(id) = self.message.take() {
@@ -46,6 +47,7 @@ impl Items {
                 }
                 out
             }
+            EventData::Warning { code: WarningCode::ReplyDiscarded, .. } => self.end_message(scope, at),
             EventData::ReasoningDelta { delta } => self.reasoning_delta(delta, scope, at),
             EventData::ToolCallStart { tool_name, call_id, arguments } => {
                 self.calls.insert(call_id.clone(), (tool_name.clone(), arguments.clone()));
@@ -70,10 +72,7 @@ impl Items {
     pub(super) fn close(&mut self, scope: TurnScope<'_>) -> Vec<Outgoing> {
         let at = canon_runtime::clock::now_ms();
         let mut out = self.end_reasoning(scope, at);
-        if let Some(id) = self.message.take() {
-            let item = ThreadItem::AgentMessage { id, text: String::new() };
-            out.push(scope.item_completed(&item, at));
-        }
+        out.extend(self.end_message(scope, at));
         let calls = std::mem::take(&mut self.calls);
         for (call_id, (tool, arguments)) in calls {
             let details = Value::Null;
@@ -82,6 +81,14 @@ impl Items {
             out.push(scope.item_completed(&item, at));
         }
         out
+    }
+
+    /// Completes a message that broke off: what came of it does not count.
+    fn end_message(&mut self, scope: TurnScope<'_>, at: u64) -> Vec<Outgoing> {
+        let ended = self.message.take().map(|id| {
+            scope.item_completed(&ThreadItem::AgentMessage { id, text: String::new() }, at)
+        });
+        ended.into_iter().collect()
     }
 
     fn reasoning_delta(&mut self, delta: &str, scope: TurnScope<'_>, at: u64) -> Vec<Outgoing> {
@@ -151,12 +158,21 @@ struct End<'a> {
     duration_ms: u64,
 }
 
+/// The change as far as the call tells it: what an edit takes out and puts in, or the new content.
 fn change(arguments: &Value, details: Option<&Value>) -> FileChange {
-    let created = details.is_some_and(|details| details["created"] == true);
-    let diff = details.and_then(|details| details["diff"].as_str());
+    let added = details.is_some_and(|details| details["change"] == "add");
+    let lines = |sign: char, text: &Value| -> String {
+        let lines = text.as_str().unwrap_or_default().lines();
+        lines.map(|line| format!("{sign}{line}\n")).collect()
+    };
     FileChange {
         path: arguments["file_path"].as_str().unwrap_or_default().to_owned(),
-        kind: if created { FileChangeKind::Add } else { FileChangeKind::Update(None) },
-        diff: diff.unwrap_or_default().to_owned(),
+        kind: if added { FileChangeKind::Add } else { FileChangeKind::Update(None) },
+        diff: format!(
+            "@@\n{}{}{}",
+            lines('-', &arguments["old_string"]),
+            lines('+', &arguments["new_string"]),
+            lines('+', &arguments["content"]),
+        ),
     }
 }
