@@ -6,13 +6,23 @@ use std::sync::Arc;
 use canon_agent::{Budget, Profile, Session, SessionConfig, SessionOptions, Tool};
 use canon_exec::sandbox::{HelperCommand, SandboxOptions, SandboxPolicy, SandboxedEnvironment};
 use canon_exec::{ExecutionEnvironment, SandboxReport};
-use canon_llm::{Client, Connected};
+use canon_llm::{Client, Connected, Recorder};
+use canon_runtime::secret::{Redactor, Secret};
 use serde_json::Value;
 
 use crate::error::Error;
 
 /// The hidden subcommand that a sandboxed command starts through where Landlock confines it.
 pub const SANDBOX_HELPER: &str = "sandbox-helper";
+
+/// Variables whose values no transcript may hold.
+const KEY_VARIABLES: [&str; 5] = [
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "OPENAI_COMPATIBLE_API_KEY",
+];
 
 /// Which model an agent asks, resolved before any work begins.
 #[derive(Debug, Clone)]
@@ -27,6 +37,16 @@ impl Model {
         let connected = Client::connect(name, |variable| std::env::var(variable).ok())
             .map_err(|error| Error::input(error.to_string()))?;
         Ok(Self { connected })
+    }
+
+    /// The same model, with every exchange written to `path` as a transcript that the scripted
+    /// provider plays.
+    pub fn recorded(mut self, path: &Path) -> Result<Self, Error> {
+        let keys = KEY_VARIABLES.iter().filter_map(|name| std::env::var(name).ok());
+        let recorder = Recorder::open(path, Redactor::new(keys.map(Secret::new)))
+            .map_err(|error| Error::environment(error.to_string()))?;
+        self.connected.client = self.connected.client.with_middleware(Arc::new(recorder));
+        Ok(self)
     }
 
     /// The provider's name.

@@ -44,6 +44,9 @@ pub struct Args {
     /// Most tokens, input and output of all replies
     #[arg(long, value_name = "N")]
     budget_tokens: Option<u64>,
+    /// Write the model's exchanges to FILE, as a transcript for the scripted provider
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -68,7 +71,10 @@ pub fn run(args: Args) -> Result<ExitCode, Error> {
         return Err(Error::input("--budget-usd: expected an amount above 0"));
     }
     let name = model_name(args.provider.as_deref(), args.model.as_deref());
-    let model = Model::connect(name.as_deref())?;
+    let mut model = Model::connect(name.as_deref())?;
+    if let Some(path) = &args.record {
+        model = model.recorded(path)?;
+    }
     let runtime = runtime()?;
     let outcome = runtime.block_on(work(&args, task, &model))?;
     finish(&args, &model, &outcome)
