@@ -26,6 +26,9 @@ use crate::workspace::{Workspace, workspace_key};
 /// From TERM to KILL when a session is ended.
 const GRACE_MS: u64 = 2_000;
 
+/// Containment of a session whose processes only its supervisor holds together.
+const SUBREAPER: &str = "subreaper";
+
 /// One attempt's task.
 pub(super) struct Attempt {
     pub(super) host: Arc<Host>,
@@ -235,7 +238,13 @@ impl Attempt {
     async fn finish(&self, began: Instant, counted: &Counted, kept: Option<Kept>) -> (u64, Value) {
         let ran_ms = live::millis(began.elapsed());
         let Some(kept) = kept else { return (ran_ms, Value::Null) };
-        driver::end_leftovers(&self.origin.attempt_id);
+        // A supervisor that put the end on record has ended everything; else every process is looked at.
+        if self.dir.exit().is_none() || !kept.is_contained() {
+            // A PID namespace leaves nothing behind; without one, what fled from its supervisor is sought.
+        if kept.record.as_ref().and_then(|record| record.containment.as_deref()) == Some(SUBREAPER) {
+            driver::end_leftovers(&self.origin.attempt_id);
+        }
+        }
         let tests_after = match &self.settings.config.agent.verify {
             Some(command) if kept.record.is_some() && self.leaves_a_result() => {
                 let (workspace, issue) = (&kept.workspace.path, &self.origin.issue);
@@ -297,5 +306,11 @@ impl Kept {
             created_now: false,
         };
         Self { workspace, record: Some(record.clone()) }
+    }
+
+    /// Whether the kernel ends the agent's processes together.
+    fn is_contained(&self) -> bool {
+        let containment = self.record.as_ref().and_then(|record| record.containment.as_deref());
+        matches!(containment, Some("pid_namespace" | "user_pid_namespace"))
     }
 }
