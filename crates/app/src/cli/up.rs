@@ -91,7 +91,7 @@ async fn orchestrate(
         workflow,
         state: state.clone(),
         launch: Launch::with(&program, &["supervise"]),
-        canon_agent: format!("exec {} app-server", quoted(&program.to_string_lossy())),
+        canon_agent: canon_agent(&program),
         model,
         sandbox_helper: HelperCommand::own(SANDBOX_HELPER).ok(),
         until_idle: args.until_idle,
@@ -112,6 +112,13 @@ async fn orchestrate(
     let machine = machine.map_err(driver_error)?;
     summary::print(&machine, &handle.view().settings).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Canon's own agent as a shell command. It keeps this process's PATH: a login shell may begin with
+/// another, which does not find the tools that the user has here.
+fn canon_agent(program: &Path) -> String {
+    let path = std::env::var("PATH").unwrap_or_default();
+    format!("PATH={} exec {} app-server", quoted(&path), quoted(&program.to_string_lossy()))
 }
 
 /// Opens the port, if one is asked for, before anything else happens.
