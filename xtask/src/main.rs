@@ -6,6 +6,7 @@
 mod bench;
 mod codex;
 mod failure;
+mod generate;
 mod packages;
 mod readme;
 mod test;
@@ -23,6 +24,7 @@ usage: cargo xtask <command>
     --package NAME        lint, test and document some of the packages
     --with-codex          install the real Codex CLI and test against it
     --list                name the steps
+  gen [--check]           write the generated documentation, or check that it is up to date
   bench [NAME [ARG…]]     measure; without a name, list what can be measured
 ";
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let outcome = match command.as_deref() {
         Some("test") => test::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("gen") => generate::run(&rest),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
             Ok(())

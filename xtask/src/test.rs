@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::failure::Failure;
 use crate::workspace::{cargo, in_ci, run as run_command};
-use crate::{codex, packages, readme};
+use crate::{codex, generate, packages, readme};
 use options::{Options, Step};
 use skips::Skip;
 use summary::{Finished, Outcome, Summary};
@@ -75,6 +75,7 @@ fn perform(step: Step, options: &Options, findings: &mut Findings) -> Result<Out
             command.args(options.selection()).env("RUSTDOCFLAGS", "-D warnings");
             run_command(&mut command).map(|()| Outcome::Done)
         }
+        Step::Gen => generate::run(&["--check".to_owned()]).map(|()| Outcome::Done),
         Step::Readme => {
             let skipped = readme::run()?;
             let outcome = if skipped.is_empty() { Outcome::Done } else { Outcome::Skipped };

@@ -11,13 +11,22 @@ pub(crate) enum Step {
     Clippy,
     Test,
     Doc,
+    Gen,
     Readme,
 }
 
 impl Step {
     /// In the order in which they run.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Packages, Self::Codex, Self::Fmt, Self::Clippy, Self::Test, Self::Doc, Self::Readme];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Packages,
+        Self::Codex,
+        Self::Fmt,
+        Self::Clippy,
+        Self::Test,
+        Self::Doc,
+        Self::Gen,
+        Self::Readme,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -27,6 +36,7 @@ impl Step {
             Self::Clippy => "clippy",
             Self::Test => "test",
             Self::Doc => "doc",
+            Self::Gen => "gen",
             Self::Readme => "readme",
         }
     }
@@ -39,6 +49,7 @@ impl Step {
             Self::Clippy => "lints, warnings are errors",
             Self::Test => "all tests of the workspace",
             Self::Doc => "documentation, warnings are errors",
+            Self::Gen => "generated documentation is up to date",
             Self::Readme => "the commands of the README, on a copy of the examples",
         }
     }
