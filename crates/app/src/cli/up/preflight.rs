@@ -61,8 +61,12 @@ fn check_model(settings: &Settings, model: Option<&str>) -> Result<(), Error> {
         },
     };
     let model = Model::connect(wanted.as_deref())?;
-    let scripted = if model.provider() == "scripted" { " (scripted: no model is asked)" } else { "" };
-    print::note(format_args!("agent: canon, model {}{scripted}", model.id()));
+    if model.provider() == "scripted" {
+        let transcript = Path::new(model.id()).file_name().unwrap_or_default().display();
+        print::note(format_args!("agent: canon, model {transcript} (scripted: no model is asked)"));
+    } else {
+        print::note(format_args!("agent: canon, model {}/{}", model.provider(), model.id()));
+    }
     Ok(())
 }
 
