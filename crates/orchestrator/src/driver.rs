@@ -2,11 +2,12 @@
 //! stores every input in the ledger and only then performs what the machine decided.
 //!
 //! Nothing slow happens here: the tracker, hooks, workspaces and agents have tasks of their own
-//! (ruling 10), and a snapshot is published after each batch of inputs.
+//! (ruling 10), and a view of what was decided is published within moments, however much it is.
 
 mod gateway;
 mod handle;
 mod issues;
+mod pace;
 mod perform;
 mod restore;
 mod state_dir;
@@ -37,6 +38,7 @@ use crate::supervisor::Launch;
 use crate::tracker::TrackerError;
 use crate::watch;
 use issues::Issues;
+use pace::Pace;
 use timers::Timers;
 
 /// Name of the ledger's stream of dispatch events.
@@ -147,6 +149,7 @@ pub struct Driver {
     input: mpsc::Sender<Input>,
     events: mpsc::Receiver<Event>,
     view: Arc<ArcSwap<View>>,
+    pace: Pace,
     issues: Issues,
     config_error: Option<String>,
     until_idle: bool,
@@ -190,6 +193,7 @@ impl Driver {
             input: input.clone(),
             events,
             view: view.clone(),
+            pace: Pace::default(),
             issues: Issues::default(),
             config_error: None,
             until_idle: options.until_idle,
@@ -201,6 +205,7 @@ impl Driver {
         let first = driver.first_event();
         restore::tidy(&driver.attempts, &driver.machine);
         driver.apply(vec![Input::Event(first)]).await?;
+        driver.publish();
         Ok((driver, Handle::new(view, input)))
     }
 
@@ -230,6 +235,7 @@ impl Driver {
                     let checks = self.machine.tick(&silence, clock::now_ms());
                     batch.extend(checks.map(Input::Event));
                 }
+                () = self.pace.due() => {}
             }
             while batch.len() < BATCH {
                 if let Ok(event) = self.events.try_recv() {
@@ -242,7 +248,11 @@ impl Driver {
             }
             self.apply(batch).await?;
             self.check_idle().await?;
+            if self.pace.take() {
+                self.publish();
+            }
         }
+        self.publish();
         self.attempts.detach();
         Ok(self.machine)
     }
@@ -279,7 +289,7 @@ impl Driver {
         if self.since_snapshot >= SNAPSHOT_EVERY {
             self.store_snapshot(appended.last_seq).await;
         }
-        self.publish();
+        self.pace.changed();
         Ok(())
     }
 

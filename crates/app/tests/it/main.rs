@@ -4,5 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod api;
+mod app_server;
+mod bad_input;
 mod client;
+mod codex;
+mod crash;
 mod daemon;
+mod exec_cmd;
+mod quickstart;
+mod up;

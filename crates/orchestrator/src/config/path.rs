@@ -80,7 +80,7 @@ mod tests {
 
     fn at(text: &str) -> Result<PathBuf, String> {
         let env = Environment::of([
-            ("HOME", "/home/ada"),
+            ("HOME", "/home/me"),
             ("ROOT", "/srv/w"),
             ("REL", "work"),
             ("EMPTY", ""),
@@ -90,8 +90,8 @@ mod tests {
 
     #[test]
     fn s17_1_tilde_and_variables_expand() {
-        assert_eq!(at("~").unwrap(), Path::new("/home/ada"));
-        assert_eq!(at("~/a/b").unwrap(), Path::new("/home/ada/a/b"));
+        assert_eq!(at("~").unwrap(), Path::new("/home/me"));
+        assert_eq!(at("~/a/b").unwrap(), Path::new("/home/me/a/b"));
         assert_eq!(at("$ROOT").unwrap(), Path::new("/srv/w"));
         assert_eq!(at("${ROOT}/x").unwrap(), Path::new("/srv/w/x"));
         assert_eq!(at("$REL/x").unwrap(), Path::new("/repo/work/x"));

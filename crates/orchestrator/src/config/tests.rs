@@ -8,7 +8,7 @@ use crate::workflow;
 const TRACKER: &str = "tracker: {kind: files}\n";
 
 fn run(yaml: &str) -> Result<Resolved, ConfigErrors> {
-    let env = Environment::of([("HOME", "/home/ada"), ("ROOT", "/srv/w"), ("EMPTY", "")]);
+    let env = Environment::of([("HOME", "/home/me"), ("ROOT", "/srv/w"), ("EMPTY", "")]);
     let text = format!("---\n{yaml}---\nbody");
     resolve(&workflow::parse(Path::new("/repo/WORKFLOW.md"), text.as_bytes()).unwrap(), &env)
 }
@@ -190,7 +190,7 @@ fn unknown_keys_are_ignored_with_a_warning_that_names_a_near_one() {
 #[test]
 fn s17_1_workspace_root_expands_tilde_and_variables_and_is_relative_to_the_workflow() {
     let root = |text: &str| good(&format!("workspace: {{root: \"{text}\"}}\n")).workspace.root;
-    assert_eq!(root("~/w"), Path::new("/home/ada/w"));
+    assert_eq!(root("~/w"), Path::new("/home/me/w"));
     assert_eq!(root("$ROOT"), Path::new("/srv/w"));
     assert_eq!(root("./work"), Path::new("/repo/work"));
     assert_eq!(root("../work"), Path::new("/work"));

@@ -56,7 +56,8 @@ impl AttemptRecord {
     }
 }
 
-/// Writes `bytes` readable by the user alone, whole or not at all.
+/// Writes `bytes` readable by the user alone, whole or not at all. It is not forced to the disk: only
+/// a session that lives is taken up again, and none outlives what the page cache does not.
 fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -68,6 +69,5 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .mode(0o600)
         .open(&temporary)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
     std::fs::rename(&temporary, path)
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 fn environment() -> Environment {
-    Environment::of([("HOME", "/home/ada")])
+    Environment::of([("HOME", "/home/me")])
 }
 
 /// The reference implementation's own workflow file, from the directory of published test data that
@@ -78,7 +78,7 @@ fn the_references_settings_are_all_understood() {
     let workflow = workflow::parse(&path, text.as_bytes()).unwrap();
     let resolved = config::resolve(&workflow, &environment()).unwrap();
     let config = resolved.config;
-    assert_eq!(config.workspace.root, Path::new("/home/ada/code/symphony-workspaces"));
+    assert_eq!(config.workspace.root, Path::new("/home/me/code/symphony-workspaces"));
     assert_eq!(config.polling.interval_ms, 5_000);
     assert_eq!(config.tracker.active_states, ["Todo", "In Progress", "Merging", "Rework"]);
     assert_eq!((config.agent.max_concurrent_agents, config.agent.max_turns), (10, 20));

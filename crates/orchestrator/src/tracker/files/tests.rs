@@ -80,13 +80,13 @@ async fn s17_3_a_record_is_normalised() {
     let fixture = fixture();
     fixture.write(
         "0007-fix.md",
-        "---\nid: 7\nidentifier: CAN-7\ntitle: ' Fix it '\nstate: In Progress\npriority: 2\nlabels: [' Bug ', bug, '', UI]\nblocked_by: 6\nassignee: ada\nbranch: fix/it\nurl: https://example.org/7\ncreated_at: 2026-01-02\nupdated_at: 2026-01-03T04:05:06+01:00\nteam: {x: 1}\n---\n\n# Why\n\nBecause.\n\n## Comments\n\n### then\n\n> old\n",
+        "---\nid: 7\nidentifier: CAN-7\ntitle: ' Fix it '\nstate: In Progress\npriority: 2\nlabels: [' Bug ', bug, '', UI]\nblocked_by: 6\nassignee: u17\nbranch: fix/it\nurl: https://example.org/7\ncreated_at: 2026-01-02\nupdated_at: 2026-01-03T04:05:06+01:00\nteam: {x: 1}\n---\n\n# Why\n\nBecause.\n\n## Comments\n\n### then\n\n> old\n",
     );
     let issue = fixture.by_id("7").await.unwrap().unwrap();
     let expected = json!({
         "id": "7", "native_ref": {"file": "0007-fix.md"}, "identifier": "CAN-7", "title": "Fix it",
         "description": "# Why\n\nBecause.", "priority": 2, "state": "In Progress", "branch_name": "fix/it",
-        "url": "https://example.org/7", "assignee_id": "ada", "labels": ["bug", "ui"],
+        "url": "https://example.org/7", "assignee_id": "u17", "labels": ["bug", "ui"],
         "blocked_by": [{"id": null, "identifier": "6", "state": null}], "dispatchable": false,
         "created_at": "2026-01-02T00:00:00Z", "updated_at": "2026-01-03T03:05:06Z",
     });

@@ -1,0 +1,188 @@
+//! `canon exec`: one agent session, from the command line.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::up::env::{Ended, PATIENCE, TestEnv, assert_refused, until};
+
+/// A place with a transcript of these entries.
+fn place(entries: &[Value]) -> TestEnv {
+    let env = TestEnv::new();
+    let text: String = entries.iter().map(|entry| format!("{entry}\n")).collect();
+    env.write("transcript.jsonl", &text);
+    env
+}
+
+fn exec(env: &TestEnv, args: &[&str]) -> Ended {
+    let transcript = env.path("transcript.jsonl");
+    let model = ["exec", "--provider", "scripted", "--model", transcript.to_str().unwrap()];
+    env.run(&[&model, args].concat())
+}
+
+fn shell(turn: u32, command: &str) -> Value {
+    json!({
+        "when": { "turn": turn },
+        "reply": { "tool_calls": [{ "name": "shell", "arguments": { "command": command } }],
+                   "usage": { "input_tokens": 100, "output_tokens": 20 } },
+    })
+}
+
+fn says(turn: u32, needs: &str, text: &str) -> Value {
+    let results = json!([{ "name": "shell", "contains": needs }]);
+    json!({
+        "when": { "turn": turn, "tool_results": results },
+        "reply": { "text": text, "usage": { "input_tokens": 150, "output_tokens": 10 } },
+    })
+}
+
+fn work() -> [Value; 2] {
+    [shell(0, "echo made > made; cat made | tr a-z A-Z"), says(1, "MADE", "It is made.")]
+}
+
+#[test]
+fn the_last_text_is_the_data_and_the_work_is_done() {
+    let env = place(&work());
+    let ended = exec(&env, &["make it"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "It is made.\n"), "{}", ended.stderr);
+    assert_eq!(env.read("project/made"), "made\n");
+    for text in ["scripted", "workspace-write", "no network", "2 replies, 1 tool calls, 280 tokens"] {
+        assert!(ended.stderr.contains(text), "{text:?} is missing: {}", ended.stderr);
+    }
+    env.assert_nothing_left();
+}
+
+#[test]
+fn the_task_may_come_from_standard_input_and_the_directory_from_a_flag() {
+    let entry = json!({
+        "when": { "turn": 0, "first_user": "from a pipe" },
+        "reply": { "tool_calls": [{ "name": "shell", "arguments": { "command": "pwd" } }] },
+    });
+    let env = place(&[entry, says(1, "/elsewhere", "there")]);
+    std::fs::create_dir(env.path("elsewhere")).unwrap();
+    let transcript = env.path("transcript.jsonl");
+    let model = format!("scripted/{}", transcript.display());
+    let elsewhere = env.path("elsewhere");
+    let args = ["exec", "-", "--model", &model, "--cd", elsewhere.to_str().unwrap()];
+    env.write("task", "do it, from a pipe\n");
+    let mut command = env.canon(&args);
+    command.stdin(std::fs::File::open(env.path("task")).unwrap());
+    let ended = env.start(command).wait(PATIENCE);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "there\n"), "{}", ended.stderr);
+}
+
+#[test]
+fn json_is_one_event_a_line_and_then_the_result() {
+    let env = place(&work());
+    let ended = exec(&env, &["make it", "--json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let lines: Vec<Value> =
+        ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<&str> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();
+    assert_eq!((kinds[0], kinds[1]), ("sandbox", "session_start"), "{kinds:?}");
+    assert_eq!(kinds.last(), Some(&"result"));
+    for kind in ["user_input", "tool_call_start", "tool_call_end", "token_usage", "session_end"] {
+        assert_eq!(kinds.iter().filter(|found| **found == kind).count().min(1), 1, "{kinds:?}");
+    }
+    let result = lines.last().unwrap();
+    assert_eq!((&result["v"], &result["scripted"]), (&json!(1), &json!(true)), "{result:#}");
+    assert_eq!(result["outcome"]["text"], "It is made.", "{result:#}");
+    assert_eq!(result["outcome"]["usage"]["total_tokens"], 280, "{result:#}");
+    assert!(!ended.stderr.contains("error"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_model_that_fails_is_failed_work() {
+    let refused = json!({ "error": { "status": 401, "message": "who are you" } });
+    let ended = exec(&place(&[refused]), &["make it"]);
+    assert_refused_after_work(&ended, 1, &["who are you"]);
+    // The words of the file demand a result that the tool did not give.
+    let env = place(&[shell(0, "echo other"), says(1, "MADE", "It is made.")]);
+    let ended = exec(&env, &["make it"]);
+    assert_refused_after_work(&ended, 1, &["no entry of the transcript fits", "MADE"]);
+}
+
+/// A session has begun, so that what its model is stands before the one error.
+#[track_caller]
+fn assert_refused_after_work(ended: &Ended, code: i32, says: &[&str]) {
+    assert_eq!(ended.code, Some(code), "{ended:?}");
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    let errors = ended.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+    assert_eq!(errors, 1, "{}", ended.stderr);
+    for text in says {
+        assert!(ended.stderr.contains(text), "{text:?} is missing: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_limit_that_is_reached_is_failed_work_and_says_which() {
+    let budget = exec(&place(&work()), &["make it", "--budget-tokens", "121"]);
+    assert_refused_after_work(&budget, 1, &["limit", "token"]);
+    let turns = exec(&place(&work()), &["make it", "--max-turns", "1"]);
+    assert_refused_after_work(&turns, 1, &["limit", "turn"]);
+}
+
+#[test]
+fn what_is_wrong_with_the_command_line_is_said_before_any_work() {
+    let env = place(&work());
+    assert_refused(&exec(&env, &["  "]), 2, &["the task is empty"]);
+    let missing = env.path("nowhere");
+    let ended = exec(&env, &["make it", "--cd", missing.to_str().unwrap()]);
+    assert_refused(&ended, 2, &["--cd", "/nowhere", "No such file"]);
+    let file = env.write("file", "");
+    let ended = exec(&env, &["make it", "--cd", file.to_str().unwrap()]);
+    assert_refused(&ended, 2, &["--cd", "/file", "irectory"]);
+    for budget in ["0", "-1", "NaN"] {
+        let ended = exec(&env, &["make it", &format!("--budget-usd={budget}")]);
+        assert_refused(&ended, 2, &["--budget-usd"]);
+    }
+    let ended = env.run(&["exec", "make it", "--model", "nobody/x1"]);
+    assert_refused(&ended, 2, &["nobody", "openai", "scripted"]);
+    let ended = env.run(&["exec", "make it", "--provider", "nobody"]);
+    assert_refused(&ended, 2, &["nobody"]);
+    let ended = env.run(&["exec", "make it", "--model", "openai/gpt-5.2"]);
+    assert_refused(&ended, 2, &["OPENAI_API_KEY"]);
+    let ended = env.run(&["exec", "make it"]);
+    assert_refused(&ended, 2, &["OPENAI_API_KEY"]);
+    let ended = env.run(&["exec", "make it", "--model", "scripted/none.jsonl"]);
+    assert_refused(&ended, 2, &["none.jsonl", "No such file"]);
+    env.write("transcript.jsonl", "{\"reply\": {\"text\": \"x\"}}\n{\"replay\": 1}\n");
+    assert_refused(&exec(&env, &["make it"]), 2, &["transcript.jsonl:2:", "replay"]);
+    assert!(!env.path("project/made").exists());
+    assert!(!env.path("canon").exists(), "nothing is made for what is refused");
+}
+
+#[test]
+fn a_sandbox_holds_what_it_says() {
+    let refusals = [shell(0, "echo made > made"), says(1, "Read-only", "I may not.")];
+    let env = place(&refusals);
+    let ended = exec(&env, &["make it", "--sandbox", "read-only"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "I may not.\n"), "{}", ended.stderr);
+    assert!(!env.path("project/made").exists());
+    // The same command may, where it is let.
+    let env = place(&[shell(0, "echo made > made; cat made"), says(1, "made", "I may.")]);
+    let ended = exec(&env, &["make it", "--sandbox", "danger-full-access"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "I may.\n"), "{}", ended.stderr);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let reach = format!("echo > /dev/tcp/127.0.0.1/{} && echo reached || echo cut off",
+        listener.local_addr().unwrap().port());
+    let env = place(&[shell(0, &reach), says(1, "cut off", "No way out.")]);
+    let ended = exec(&env, &["make it"]);
+    assert_eq!(ended.stdout, "No way out.\n", "{}", ended.stderr);
+    let env = place(&[shell(0, &reach), says(1, "reached", "A way out.")]);
+    let ended = exec(&env, &["make it", "--network"]);
+    assert_eq!(ended.stdout, "A way out.\n", "{}", ended.stderr);
+}
+
+#[test]
+fn an_interrupt_ends_it_with_its_processes() {
+    let env = place(&[shell(0, "touch started; sleep 1000")]);
+    let model = format!("scripted/{}", env.path("transcript.jsonl").display());
+    let run = env.spawn(&["exec", "wait", "--model", &model]);
+    until("the command runs", || env.path("project/started").exists().then_some(()));
+    run.signal(Signal::INT);
+    let ended = run.wait(Duration::from_secs(30));
+    assert_refused_after_work(&ended, 130, &["interrupted"]);
+    env.assert_nothing_left();
+}
