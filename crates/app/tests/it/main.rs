@@ -12,4 +12,5 @@ mod crash;
 mod daemon;
 mod exec_cmd;
 mod quickstart;
+mod rulings;
 mod up;
