@@ -11,7 +11,7 @@ mod store;
 mod tool;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -50,6 +50,8 @@ struct Shared {
     /// Active, terminal and further states, each once, in the configured spelling.
     known_states: Vec<String>,
     scanner: Scanner,
+    /// Held while a file is written.
+    writing: Mutex<()>,
 }
 
 /// Settings of `tracker.provider`.
@@ -134,6 +136,7 @@ impl FilesTracker {
             scanner: Scanner::new(
                 config.terminal_states.iter().map(|state| state_key(state)).collect(),
             ),
+            writing: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -169,7 +172,7 @@ impl Tracker for FilesTracker {
             return Ok(Vec::new());
         }
         let states: Vec<String> = states.iter().map(|state| state_key(state)).collect();
-        self.blocking(move |shared| Ok(shared.scanner.read(&shared.dir)?.in_states(&states))).await
+        self.blocking(move |shared| shared.scanner.all(&shared.dir, |all| all.in_states(&states))).await
     }
 
     async fn fetch_issues_by_ids(&self, ids: &[String]) -> Result<Vec<Issue>, TrackerError> {
@@ -177,7 +180,10 @@ impl Tracker for FilesTracker {
             return Ok(Vec::new());
         }
         let ids = ids.to_vec();
-        self.blocking(move |shared| shared.scanner.read(&shared.dir)?.with_ids(&ids)).await
+        self.blocking(move |shared| {
+            shared.scanner.some(&shared.dir, &ids, |known| known.with_ids(&ids)).flatten()
+        })
+        .await
     }
 
     fn problems(&self) -> Vec<RecordProblem> {

@@ -10,7 +10,7 @@ use crate::issue::{BlockerRef, Issue, state_key};
 use crate::tracker::{RecordProblem, TrackerError};
 
 /// One reading of the directory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Catalogue {
     records: Vec<Known>,
     by_id: HashMap<String, usize>,
@@ -24,8 +24,14 @@ struct Known {
     record: Arc<Record>,
     path: PathBuf,
     state_key: String,
-    /// As the tracker shows it: blockers looked up, `dispatchable` decided.
-    issue: Issue,
+    /// As the tracker shows it, where that is not the record's own: with blockers looked up.
+    resolved: Option<Box<Issue>>,
+}
+
+impl Known {
+    fn issue(&self) -> &Issue {
+        self.resolved.as_deref().unwrap_or(&self.record.issue)
+    }
 }
 
 /// A file that is no issue.
@@ -69,22 +75,55 @@ impl Catalogue {
                     catalogue.by_identifier.insert(record.issue.identifier.clone(), index);
                     catalogue.records.push(Known {
                         state_key: state_key(&record.issue.state),
-                        issue: record.issue.clone(),
+                        resolved: None,
                         record,
                         path,
                     });
                 }
             }
         }
-        let issues: Vec<Issue> = catalogue
-            .records
-            .iter()
-            .map(|known| catalogue.resolved(&known.record, terminal))
-            .collect();
-        for (known, issue) in catalogue.records.iter_mut().zip(issues) {
-            known.issue = issue;
+        for index in 0..catalogue.records.len() {
+            catalogue.resolve(index, terminal);
         }
         catalogue
+    }
+
+    /// Paths of the files that say what the issues `ids` are: their own and their blockers'. `None`
+    /// where one of them is not known.
+    pub(super) fn files_of(&self, ids: &[String]) -> Option<Vec<PathBuf>> {
+        let mut paths = Vec::with_capacity(ids.len());
+        for id in ids {
+            let known = self.records.get(*self.by_id.get(id)?)?;
+            paths.push(known.path.clone());
+            for blocker in &known.record.blockers {
+                paths.push(self.find(blocker)?.path.clone());
+            }
+        }
+        Some(paths)
+    }
+
+    /// Takes in a file that was read anew. `false`, and nothing is done, where that may concern other
+    /// files: it is no record any more, or changed its names or its blockers.
+    pub(super) fn renew(&mut self, entry: &Entry, terminal: &[String]) -> bool {
+        let Ok(record) = &entry.record else { return false };
+        let Some(&index) = self.by_id.get(&record.issue.id) else { return false };
+        let Some(known) = self.records.get_mut(index) else { return false };
+        let same = known.path == entry.path
+            && known.record.issue.identifier == record.issue.identifier
+            && known.record.blockers == record.blockers;
+        if !same {
+            return false;
+        }
+        known.state_key = state_key(&record.issue.state);
+        known.record = Arc::clone(record);
+        let names = [record.issue.id.as_str(), record.issue.identifier.as_str()];
+        let blocked = |known: &Known| known.record.blockers.iter().any(|b| names.contains(&b.as_str()));
+        let others = self.records.iter().enumerate().filter(|(_, known)| blocked(known));
+        let others: Vec<usize> = others.map(|(other, _)| other).collect();
+        for index in others.into_iter().chain([index]) {
+            self.resolve(index, terminal);
+        }
+        true
     }
 
     /// Malformed files, clashes, and blockers that nobody knows.
@@ -105,7 +144,7 @@ impl Catalogue {
     /// Issues in one of `states`, which are [`state_key`]s.
     pub(super) fn in_states(&self, states: &[String]) -> Vec<Issue> {
         let wanted = self.records.iter().filter(|known| states.contains(&known.state_key));
-        wanted.map(|known| known.issue.clone()).collect()
+        wanted.map(|known| known.issue().clone()).collect()
     }
 
     /// The issues `ids` that are there.
@@ -130,7 +169,13 @@ impl Catalogue {
     /// The issue `id` and the path of its file.
     pub(super) fn locate(&self, id: &str) -> Option<(&Issue, &Path)> {
         let known = self.records.get(*self.by_id.get(id)?)?;
-        Some((&known.issue, &known.path))
+        Some((known.issue(), &known.path))
+    }
+
+    /// What the file of the issue `id` says.
+    #[cfg(test)]
+    pub(super) fn record(&self, id: &str) -> Option<Arc<Record>> {
+        Some(Arc::clone(&self.records.get(*self.by_id.get(id)?)?.record))
     }
 
     fn find(&self, blocker: &str) -> Option<&Known> {
@@ -138,7 +183,18 @@ impl Catalogue {
         self.records.get(*index)
     }
 
-    /// The issue with its blockers looked up; an unknown blocker blocks.
+    /// Looks up the blockers of one issue; an unknown blocker blocks.
+    fn resolve(&mut self, index: usize, terminal: &[String]) {
+        let Some(known) = self.records.get(index) else { return };
+        let resolved = match known.record.blockers.is_empty() {
+            true => None,
+            false => Some(Box::new(self.resolved(&known.record, terminal))),
+        };
+        if let Some(known) = self.records.get_mut(index) {
+            known.resolved = resolved;
+        }
+    }
+
     fn resolved(&self, record: &Record, terminal: &[String]) -> Issue {
         let mut issue = record.issue.clone();
         for name in &record.blockers {

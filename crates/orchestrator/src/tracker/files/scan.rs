@@ -1,4 +1,5 @@
-//! Reading the directory: only files that changed since the last read are opened.
+//! Reading the directory: only files that changed since the last read are opened, and where single
+//! issues are asked for, only their files are looked at.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -70,7 +71,9 @@ type Entries = HashMap<OsString, Entry>;
 #[derive(Debug, Default)]
 struct Cache {
     entries: Entries,
-    catalogue: Option<Arc<Catalogue>>,
+    catalogue: Catalogue,
+    /// Whether the directory was ever read.
+    filled: bool,
 }
 
 impl Scanner {
@@ -79,20 +82,49 @@ impl Scanner {
         Self { terminal_states, cache: Mutex::default(), problems: Mutex::default() }
     }
 
-    /// Reads `dir` as it is now.
+    /// Reads `dir` as it is now and shows it to `look`.
     ///
     /// # Errors
     /// When the directory cannot be read: never an empty list instead (ruling 11).
-    pub(super) fn read(&self, dir: &Path) -> Result<Arc<Catalogue>, TrackerError> {
+    pub(super) fn all<T>(
+        &self,
+        dir: &Path,
+        look: impl FnOnce(&Catalogue) -> T,
+    ) -> Result<T, TrackerError> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        self.renew(&mut cache, dir)?;
+        Ok(look(&cache.catalogue))
+    }
+
+    /// The same, where `look` only wants the issues `ids`: of those that are known, and their blockers,
+    /// the files are looked at, and no other ones. That another file has taken one of their names
+    /// meanwhile shows at the next reading of all.
+    ///
+    /// # Errors
+    /// When the directory has to be read and cannot be.
+    pub(super) fn some<T>(
+        &self,
+        dir: &Path,
+        ids: &[String],
+        look: impl FnOnce(&Catalogue) -> T,
+    ) -> Result<T, TrackerError> {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if !cache.renew_some(dir, ids, &self.terminal_states) {
+            self.renew(&mut cache, dir)?;
+        }
+        Ok(look(&cache.catalogue))
+    }
+
+    fn renew(&self, cache: &mut Cache, dir: &Path) -> Result<(), TrackerError> {
         let files = list(dir).map_err(|error| TrackerError::Request {
             what: format!("cannot read the issue directory {}", dir.display()),
             source: error.into(),
         })?;
-        let same = files.len() == cache.entries.len()
+        let same = cache.filled
+            && files.len() == cache.entries.len()
             && files.iter().all(|(name, look)| is_known(&cache.entries, name, look));
-        if let (true, Some(catalogue)) = (same, &cache.catalogue) {
-            return Ok(Arc::clone(catalogue));
+        if same {
+            return Ok(());
         }
         let entries: Entries = files
             .into_iter()
@@ -102,10 +134,10 @@ impl Scanner {
             .collect();
         let mut sorted: Vec<Entry> = entries.values().cloned().collect();
         sorted.sort_by(|a, b| a.path.cmp(&b.path));
-        let catalogue = Arc::new(Catalogue::new(sorted, &self.terminal_states));
-        *cache = Cache { entries, catalogue: Some(Arc::clone(&catalogue)) };
-        self.report(catalogue.problems());
-        Ok(catalogue)
+        let catalogue = Catalogue::new(sorted, &self.terminal_states);
+        *cache = Cache { entries, catalogue, filled: true };
+        self.report(cache.catalogue.problems());
+        Ok(())
     }
 
     /// What the last read complained about.
@@ -126,6 +158,26 @@ impl Scanner {
             );
         }
         *last = problems;
+    }
+}
+
+impl Cache {
+    /// Looks at the files of the issues `ids` alone; `false` where that is not enough.
+    fn renew_some(&mut self, dir: &Path, ids: &[String], terminal_states: &[String]) -> bool {
+        let Some(paths) = self.catalogue.files_of(ids) else { return false };
+        for path in paths {
+            let Some(name) = path.file_name() else { return false };
+            let look = fs::symlink_metadata(&path);
+            if is_known(&self.entries, name, &look) {
+                continue;
+            }
+            let Some(entry) = entry(dir, name, look, &self.entries) else { return false };
+            if !self.catalogue.renew(&entry, terminal_states) {
+                return false;
+            }
+            self.entries.insert(name.to_owned(), entry);
+        }
+        true
     }
 }
 

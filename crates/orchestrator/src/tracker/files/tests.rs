@@ -276,7 +276,12 @@ async fn a_symbolic_link_is_reported_and_not_followed() {
 async fn unchanged_files_are_not_read_again() {
     let fixture = fixture();
     fixture.issue("CAN-1", "");
-    let read = || fixture.tracker.shared.scanner.read(&fixture.path("")).unwrap();
+    let scanner = &fixture.tracker.shared.scanner;
+    let dir = fixture.path("");
+    let ids = ["CAN-1".to_owned()];
+    let record = |all: &super::catalogue::Catalogue| all.record("CAN-1").unwrap();
+    let read = || scanner.all(&dir, record).unwrap();
+    let read_one = || scanner.some(&dir, &ids, record).unwrap();
     // A file that has just been written is not trusted to its times yet.
     let begun = std::time::Instant::now();
     let mut last = read();
@@ -288,9 +293,35 @@ async fn unchanged_files_are_not_read_again() {
         assert!(begun.elapsed().as_secs() < 60, "the file is read again and again");
         last = next;
     }
+    assert!(Arc::ptr_eq(&last, &read_one()));
     fixture.issue("CAN-1", "priority: 1\n");
+    assert!(!Arc::ptr_eq(&last, &read_one()));
     assert!(!Arc::ptr_eq(&last, &read()));
     assert_eq!(fixture.active().await[0].priority, Some(1));
+}
+
+#[tokio::test]
+async fn an_issue_read_by_id_is_as_current_as_all_of_them() {
+    let fixture = fixture();
+    fixture.issue("CAN-1", "");
+    fixture.issue("CAN-2", "blocked_by: [CAN-1]\n");
+    let ids = ["CAN-2".to_owned()];
+    let by_id = || async { fixture.tracker.fetch_issues_by_ids(&ids).await.unwrap().remove(0) };
+    assert!(!by_id().await.dispatchable);
+    // The blocker's file changes, the issue's own does not.
+    fixture.write("CAN-1.md", "---\ntitle: t\nstate: Done\n---\n");
+    let issue = by_id().await;
+    assert!(issue.dispatchable);
+    assert_eq!(issue.blocked_by[0].state.as_deref(), Some("Done"));
+    assert_eq!(fixture.active_ids().await, ["CAN-2"]);
+    // Names and blockers that change concern more than one file.
+    fixture.write("CAN-2.md", "---\ntitle: t\nstate: Todo\nblocked_by: [CAN-9]\n---\n");
+    assert!(!by_id().await.dispatchable);
+    fixture.write("CAN-2.md", "---\ntitle: t\nstate: Todo\nid: other\n---\n");
+    assert!(fixture.tracker.fetch_issues_by_ids(&ids).await.unwrap().is_empty());
+    std::fs::remove_file(fixture.path("CAN-1.md")).unwrap();
+    let gone = ["CAN-1".to_owned()];
+    assert!(fixture.tracker.fetch_issues_by_ids(&gone).await.unwrap().is_empty());
 }
 
 #[tokio::test]

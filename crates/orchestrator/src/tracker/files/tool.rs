@@ -1,5 +1,7 @@
 //! The tool `issue_update`: state and comment of the session's own issue, nothing else.
 
+use std::sync::PoisonError;
+
 use serde_json::{Value, json};
 
 use super::Shared;
@@ -103,22 +105,24 @@ pub(super) fn execute(shared: &Shared, id: &str, request: &Request) -> ToolResul
 }
 
 fn update(shared: &Shared, id: &str, request: &Request) -> Result<ToolResult, ToolResult> {
+    // In line within this process; between processes waiting is a matter of luck and patience.
+    let _turn = shared.writing.lock().unwrap_or_else(PoisonError::into_inner);
     let lock = store::lock(&shared.dir).map_err(|error| failure(&error))?;
-    let catalogue = shared
+    let ids = [id.to_owned()];
+    let (before, path) = shared
         .scanner
-        .read(&shared.dir)
-        .map_err(|error| ToolResult::failure(error.category(), error.to_string()))?;
-    catalogue
-        .with_ids(&[id.to_owned()])
-        .map_err(|error| ToolResult::failure(error.category(), error.to_string()))?;
-    let Some((before, path)) = catalogue.locate(id) else {
-        return Err(ToolResult::failure(
-            "issue_not_found",
-            format!("issue {id:?} is no longer there"),
-        ));
-    };
+        .some(&shared.dir, &ids, |catalogue| {
+            // Told apart from a file that is there and cannot be read.
+            catalogue.with_ids(&ids)?;
+            Ok(catalogue.locate(id).map(|(issue, path)| (issue.clone(), path.to_owned())))
+        })
+        .flatten()
+        .map_err(|error| ToolResult::failure(error.category(), error.to_string()))?
+        .ok_or_else(|| {
+            ToolResult::failure("issue_not_found", format!("issue {id:?} is no longer there"))
+        })?;
     let now = canon_runtime::clock::rfc3339(canon_runtime::clock::now_ms());
-    store::rewrite(path, &lock, |text| {
+    store::rewrite(&path, &lock, |text| {
         let text = match &request.state {
             Some(state) if *state != before.state => set_state(text, state, &now)?,
             _ => text.to_owned(),
