@@ -238,12 +238,10 @@ impl Attempt {
     async fn finish(&self, began: Instant, counted: &Counted, kept: Option<Kept>) -> (u64, Value) {
         let ran_ms = live::millis(began.elapsed());
         let Some(kept) = kept else { return (ran_ms, Value::Null) };
-        // A supervisor that put the end on record has ended everything; else every process is looked at.
-        if self.dir.exit().is_none() || !kept.is_contained() {
-            // A PID namespace leaves nothing behind; without one, what fled from its supervisor is sought.
-        if kept.record.as_ref().and_then(|record| record.containment.as_deref()) == Some(SUBREAPER) {
+        // A PID namespace leaves nothing behind; without one, what fled from its supervisor is sought.
+        if kept.record.as_ref().and_then(|record| record.containment.as_deref()) == Some(SUBREAPER)
+        {
             driver::end_leftovers(&self.origin.attempt_id);
-        }
         }
         let tests_after = match &self.settings.config.agent.verify {
             Some(command) if kept.record.is_some() && self.leaves_a_result() => {
@@ -306,11 +304,5 @@ impl Kept {
             created_now: false,
         };
         Self { workspace, record: Some(record.clone()) }
-    }
-
-    /// Whether the kernel ends the agent's processes together.
-    fn is_contained(&self) -> bool {
-        let containment = self.record.as_ref().and_then(|record| record.containment.as_deref());
-        matches!(containment, Some("pid_namespace" | "user_pid_namespace"))
     }
 }
