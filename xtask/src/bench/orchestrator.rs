@@ -10,20 +10,26 @@ mod rest;
 mod site;
 mod work;
 
-use super::{Bench, canon};
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::canon;
 use crate::failure::Failure;
 use crate::workspace::{cargo, run as run_command, target};
 
-pub(crate) const BENCH: Bench = Bench {
+pub(crate) const BENCH: super::Bench = super::Bench {
     name: "orchestrator",
     what: "issues through `canon up` and a fake agent, its cold start, its idle polls [--quick]",
     run,
 };
 
-/// The binaries under measurement.
-struct Binaries {
-    canon: std::path::PathBuf,
-    agent: std::path::PathBuf,
+/// What all runs share.
+struct Bench {
+    canon: PathBuf,
+    agent: PathBuf,
+    /// Goes at the end, with all that was made in it: a file system is slow for a while after many deletions.
+    dir: TempDir,
 }
 
 fn run(args: &[String]) -> Result<(), Failure> {
@@ -32,7 +38,7 @@ fn run(args: &[String]) -> Result<(), Failure> {
         [only] if only == "--quick" => true,
         _ => return Err(Failure::usage("orchestrator takes no argument but --quick")),
     };
-    let binaries = build()?;
+    let bench = build()?;
     // What the daemon leaves behind on purpose, its supervisors, becomes a child of ours: that is how their time is
     // known.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
@@ -43,16 +49,17 @@ fn run(args: &[String]) -> Result<(), Failure> {
     println!(
         "\n{cores} cores, load {load} before the start: with a load of its own the machine is slower than this"
     );
-    work::measure(&binaries, quick)?;
-    rest::cold_start(&binaries, quick)?;
-    rest::idle(&binaries, quick)
+    work::measure(&bench, quick)?;
+    rest::cold_start(&bench, quick)?;
+    rest::idle(&bench, quick)
 }
 
-fn build() -> Result<Binaries, Failure> {
+fn build() -> Result<Bench, Failure> {
     let canon = canon()?;
     let agent = ["build", "--release", "--package", "canon-testkit", "--bin", "fake-agent"];
     run_command(&mut cargo(agent))?;
-    Ok(Binaries { canon, agent: target().join("release/fake-agent") })
+    let dir = tempfile::tempdir().map_err(|error| site::cannot("make a directory", &error))?;
+    Ok(Bench { canon, agent: target().join("release/fake-agent"), dir })
 }
 
 /// The middle one by `key`.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::daemon::Daemon;
 use super::site::{Plan, Site, cannot};
-use super::{Binaries, median, proc};
+use super::{Bench, median, proc};
 use crate::failure::Failure;
 
 const AIM_FIRST_POLL_MS: f64 = 30.0;
@@ -20,9 +20,9 @@ const INTERVAL: Duration = Duration::from_millis(400);
 const FIRST_POLL: Duration = Duration::from_secs(30);
 
 /// From the start of the process to the line that says what the first poll led to.
-pub(super) fn cold_start(binaries: &Binaries, quick: bool) -> Result<(), Failure> {
+pub(super) fn cold_start(bench: &Bench, quick: bool) -> Result<(), Failure> {
     let runs = if quick { 5 } else { 15 };
-    let times: Result<Vec<f64>, Failure> = (0..runs).map(|_| first_dispatch(binaries)).collect();
+    let times: Result<Vec<f64>, Failure> = (0..runs).map(|_| first_dispatch(bench)).collect();
     let Some(middle) = median(times?, |time| *time) else { return Ok(()) };
     println!(
         "\ncanon up to the end of its first poll  {middle:>7.1} ms (median of {runs}), {:.2}x of the aim ({AIM_FIRST_POLL_MS} ms)",
@@ -31,9 +31,9 @@ pub(super) fn cold_start(binaries: &Binaries, quick: bool) -> Result<(), Failure
     Ok(())
 }
 
-fn first_dispatch(binaries: &Binaries) -> Result<f64, Failure> {
+fn first_dispatch(bench: &Bench) -> Result<f64, Failure> {
     let plan = Plan { issues: 1, at_a_time: 1, interval_ms: 1000, idle: false };
-    let site = Site::make(binaries, &plan)?;
+    let site = Site::make(bench, &plan)?;
     let (daemon, lines) = start(&site, &["--until-idle"])?;
     find_line(&lines, "started: Issue 1")?;
     let time = daemon.started().elapsed();
@@ -42,7 +42,7 @@ fn first_dispatch(binaries: &Binaries) -> Result<f64, Failure> {
 }
 
 /// CPU of one poll that finds nothing to do, by how many candidates there are.
-pub(super) fn idle(binaries: &Binaries, quick: bool) -> Result<(), Failure> {
+pub(super) fn idle(bench: &Bench, quick: bool) -> Result<(), Failure> {
     let polls = if quick { 5 } else { 10 };
     println!(
         "\npolls with nothing to do, over {polls}\n{:>10} {:>12} {:>9}",
@@ -55,7 +55,7 @@ pub(super) fn idle(binaries: &Binaries, quick: bool) -> Result<(), Failure> {
             interval_ms: u64::try_from(INTERVAL.as_millis()).unwrap_or(u64::MAX),
             idle: true,
         };
-        let site = Site::make(binaries, &plan)?;
+        let site = Site::make(bench, &plan)?;
         let (daemon, lines) = start(&site, &["--port", "0"])?;
         let line = find_line(&lines, "listening on ")?;
         wait_for_poll(line.rsplit(' ').next().unwrap_or_default())?;

@@ -4,11 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::json;
-use tempfile::TempDir;
-
-use super::Binaries;
+use super::Bench;
 use crate::failure::Failure;
+use serde_json::json;
 
 /// What is to be made.
 pub(super) struct Plan {
@@ -19,9 +17,9 @@ pub(super) struct Plan {
     pub(super) idle: bool,
 }
 
-/// Everything lies in one temporary directory that goes with it, the state of the daemon included.
+/// Everything lies in one directory, the state of the daemon included.
 pub(super) struct Site {
-    dir: TempDir,
+    dir: PathBuf,
     canon: PathBuf,
 }
 
@@ -29,15 +27,15 @@ pub(super) struct Site {
 const TURN_MS: u64 = 200;
 
 impl Site {
-    pub(super) fn make(binaries: &Binaries, plan: &Plan) -> Result<Self, Failure> {
-        let dir = tempfile::tempdir().map_err(|error| cannot("make a directory", &error))?;
-        let site = Self { dir, canon: binaries.canon.clone() };
-        site.fill(binaries, plan)
-            .map_err(|error| cannot("write the workflow and issues", &error))?;
+    pub(super) fn make(bench: &Bench, plan: &Plan) -> Result<Self, Failure> {
+        let dir = tempfile::tempdir_in(&bench.dir).map(tempfile::TempDir::keep);
+        let dir = dir.map_err(|error| cannot("make a directory", &error))?;
+        let site = Self { dir, canon: bench.canon.clone() };
+        site.fill(bench, plan).map_err(|error| cannot("write the workflow and issues", &error))?;
         Ok(site)
     }
 
-    fn fill(&self, binaries: &Binaries, plan: &Plan) -> std::io::Result<()> {
+    fn fill(&self, bench: &Bench, plan: &Plan) -> std::io::Result<()> {
         fs::create_dir(self.issues())?;
         for number in 1..=plan.issues {
             let text = format!(
@@ -55,7 +53,7 @@ impl Site {
         fs::write(&scenario, json!({"turns": [turn]}).to_string())?;
         let Plan { at_a_time, interval_ms, .. } = plan;
         let labels = if plan.idle { "[never]" } else { "[]" };
-        let command = format!("exec '{}' '{}'", binaries.agent.display(), scenario.display());
+        let command = format!("exec '{}' '{}'", bench.agent.display(), scenario.display());
         let workflow = format!(
             "---\n\
              tracker:\n  kind: files\n  provider: {{path: issues, states: [In Review]}}\n  required_labels: {labels}\n\
@@ -70,7 +68,7 @@ impl Site {
     }
 
     pub(super) fn path(&self) -> &Path {
-        self.dir.path()
+        &self.dir
     }
 
     fn issues(&self) -> PathBuf {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::daemon::{Daemon, Taken};
 use super::site::{Plan, Site};
-use super::{Binaries, median};
+use super::{Bench, median};
 use crate::failure::Failure;
 
 /// A figure of somebody, for 500 issues at 50 at a time with turns of 200 ms.
@@ -35,7 +35,7 @@ struct Run {
     ledger_bytes: u64,
 }
 
-pub(super) fn measure(binaries: &Binaries, quick: bool) -> Result<(), Failure> {
+pub(super) fn measure(bench: &Bench, quick: bool) -> Result<(), Failure> {
     println!(
         "\nissues, turns of 200 ms\n{:>6} {:>9} {:>8} {:>8} {:>10} {:>9} {:>11} {:>10}",
         "issues", "at a time", "wall", "CPU", "others' CPU", "peak", "supervisor", "ledger"
@@ -43,7 +43,7 @@ pub(super) fn measure(binaries: &Binaries, quick: bool) -> Result<(), Failure> {
     let mut runs = Vec::new();
     for (issues, at_a_time, times) in if quick { &QUICK[..] } else { &WORK[..] } {
         let repeated: Result<Vec<Run>, Failure> =
-            (0..*times).map(|_| once(binaries, *issues, *at_a_time)).collect();
+            (0..*times).map(|_| once(bench, *issues, *at_a_time)).collect();
         let Some(run) = median(repeated?, |run| run.taken.wall.as_secs_f64()) else { continue };
         print(*issues, *at_a_time, &run);
         runs.push((*issues, *at_a_time, run.taken));
@@ -53,9 +53,9 @@ pub(super) fn measure(binaries: &Binaries, quick: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn once(binaries: &Binaries, issues: usize, at_a_time: usize) -> Result<Run, Failure> {
+fn once(bench: &Bench, issues: usize, at_a_time: usize) -> Result<Run, Failure> {
     let plan = Plan { issues, at_a_time, interval_ms: 1000, idle: false };
-    let site = Site::make(binaries, &plan)?;
+    let site = Site::make(bench, &plan)?;
     let taken = Daemon::start_quietly(&site, site.up(&["--until-idle"]))?.watch(LIMIT)?;
     Ok(Run { taken, done: site.done(), ledger_bytes: site.ledger_bytes() })
 }
