@@ -97,13 +97,13 @@ pub enum DriverError {
     #[error(transparent)]
     StateDir(#[from] StateDirError),
     /// The ledger cannot be opened.
-    #[error(transparent)]
+    #[error("{}", with_causes(.0))]
     Open(#[from] OpenError),
     /// The ledger cannot be read.
-    #[error(transparent)]
+    #[error("{}", with_causes(.0))]
     Read(#[from] ReadError),
     /// What the ledger holds cannot be replayed.
-    #[error(transparent)]
+    #[error("{}", with_causes(.0))]
     Restore(#[from] RestoreError),
     /// An input could not be stored: nothing that follows from it was done.
     #[error("the ledger cannot be written, so nothing more is decided: {0}")]
@@ -111,6 +111,23 @@ pub enum DriverError {
     /// The workspaces' root cannot be used.
     #[error("{0}")]
     WorkspaceRoot(String),
+}
+
+/// An error with its causes: what the system said is what a person can act on.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut last = text.clone();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        // Some messages hold their cause, and some causes say the same again.
+        if !text.contains(&said) && !said.ends_with(&last) {
+            text = format!("{text}: {said}");
+        }
+        last = said;
+        next = cause.source();
+    }
+    text
 }
 
 /// What reaches the daemon, before it is an event for the machine.

@@ -60,12 +60,20 @@ impl Model {
     }
 }
 
-/// `name` with its provider in front, as [`Model::connect`] reads it.
-pub fn model_name(provider: Option<&str>, model: Option<&str>) -> Option<String> {
-    match (provider, model) {
-        (Some(provider), Some(model)) => Some(format!("{provider}/{model}")),
-        (None, Some(model)) => Some(model.to_owned()),
-        _ => None,
+/// A provider and a model as two wishes, made into one name for [`Model::connect`]; a provider
+/// alone stands for its newest model in the catalogue, and none at all leaves the choice.
+pub fn model_name(provider: Option<&str>, model: Option<&str>) -> Result<Option<String>, Error> {
+    let Some(provider) = provider else { return Ok(model.map(str::to_owned)) };
+    // Unknown, it would be read as a part of the model's name and another provider asked.
+    if !canon_llm::PROVIDERS.contains(&provider) {
+        let known = canon_llm::PROVIDERS.join(", ");
+        return Err(Error::input(format!("no provider `{provider}`; known: {known}")));
+    }
+    let latest = || canon_llm::get_latest_model(provider, None).map(|info| info.id.as_str());
+    match model.or_else(latest) {
+        Some(model) => Ok(Some(format!("{provider}/{model}"))),
+        None => Err(Error::input(format!("provider `{provider}` needs a model to be named"))
+            .hint("for the scripted provider, the model is the path of its transcript")),
     }
 }
 
@@ -81,6 +89,12 @@ pub struct Sandbox {
 impl Sandbox {
     /// The environment for `cwd` in this sandbox, after a probe; never a weaker one.
     pub async fn environment(&self, cwd: &Path) -> Result<Arc<dyn ExecutionEnvironment>, Error> {
+        if !cwd.is_dir() {
+            return Err(Error::input(format!(
+                "the working directory {} is not a directory",
+                cwd.display()
+            )));
+        }
         let helper = HelperCommand::own(SANDBOX_HELPER)
             .map_err(|error| Error::environment(format!("cannot find this program: {error}")))?;
         let options = SandboxOptions {
@@ -113,9 +127,10 @@ pub fn policy_of_wire(policy: &Value, cwd: &Path) -> Result<SandboxPolicy, Strin
             .flatten()
             .filter(|root| root.as_str().is_none_or(|root| Path::new(root) != cwd))
             .map(|root| {
-                root.as_str().map(PathBuf::from).filter(|root| root.is_absolute()).ok_or_else(
-                    || format!("writableRoots: {root} is not an absolute path"),
-                )
+                root.as_str()
+                    .map(PathBuf::from)
+                    .filter(|root| root.is_absolute())
+                    .ok_or_else(|| format!("writableRoots: {root} is not an absolute path"))
             })
             .collect()
     };
@@ -123,7 +138,8 @@ pub fn policy_of_wire(policy: &Value, cwd: &Path) -> Result<SandboxPolicy, Strin
         Some("readOnly") => Ok(SandboxPolicy::read_only().with_network(network)),
         Some("workspaceWrite") => {
             let mut sandbox = SandboxPolicy::workspace_write().with_network(network);
-            if let SandboxPolicy::WorkspaceWrite { writable_roots, exclude_tmp, .. } = &mut sandbox {
+            if let SandboxPolicy::WorkspaceWrite { writable_roots, exclude_tmp, .. } = &mut sandbox
+            {
                 *writable_roots = roots()?;
                 *exclude_tmp = policy.get("excludeSlashTmp").and_then(Value::as_bool) == Some(true);
             }

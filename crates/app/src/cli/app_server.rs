@@ -23,7 +23,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<ExitCode, Error> {
     logs::to_stderr(tracing::Level::WARN);
     let setup = Setup {
-        model: model_name(args.provider.as_deref(), args.model.as_deref()),
+        model: model_name(args.provider.as_deref(), args.model.as_deref())?,
         masked: vec![crate::home::state()?],
         limits: Limits::default(),
     };

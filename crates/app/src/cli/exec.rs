@@ -70,7 +70,7 @@ pub fn run(args: Args) -> Result<ExitCode, Error> {
     if args.budget_usd.is_some_and(|budget| !budget.is_finite() || budget <= 0.0) {
         return Err(Error::input("--budget-usd: expected an amount above 0"));
     }
-    let name = model_name(args.provider.as_deref(), args.model.as_deref());
+    let name = model_name(args.provider.as_deref(), args.model.as_deref())?;
     let mut model = Model::connect(name.as_deref())?;
     if let Some(path) = &args.record {
         model = model.recorded(path)?;

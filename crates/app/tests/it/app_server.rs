@@ -161,7 +161,10 @@ fn a_tool_of_the_client_is_called_and_its_answer_reaches_the_model() {
             Event::TurnEnded(end) => panic!("{end:?}"),
             _ => None,
         });
-        assert_eq!((call.tool.as_str(), &call.arguments), ("issue_update", &json!({"state": state})));
+        assert_eq!(
+            (call.tool.as_str(), &call.arguments),
+            ("issue_update", &json!({"state": state}))
+        );
         host.answer(&call.key, Answer::Tool { success, text: said.to_owned() });
         let end = host.until_end();
         assert_eq!(end.last_message.as_deref(), Some(reply), "{end:?}");
@@ -230,7 +233,7 @@ fn a_failing_model_fails_the_turn_with_its_reason() {
 }
 
 #[test]
-fn a_failed_turn_leaves_a_thread_that_answers() {
+fn a_failed_turn_ends_its_thread_and_no_other() {
     let refused = json!({ "when": { "last_user": "first" },
         "error": { "status": 400, "message": "not like this" } });
     let better = json!({ "when": { "last_user": "second" }, "reply": { "text": "better" } });
@@ -238,8 +241,17 @@ fn a_failed_turn_leaves_a_thread_that_answers() {
     let mut host = start(&env);
     let end = host.run_turn("first");
     assert_eq!(end.outcome, TurnOutcome::Failed, "{end:?}");
+    // The session of a failure that cannot be got over is closed, and says so.
     let end = host.run_turn("second");
-    assert_eq!(end.last_message.as_deref(), Some("better"), "{end:?}");
+    assert_eq!(end.category, Some(ErrorCategory::ResponseError), "{end:?}");
+    assert!(end.message.unwrap().contains("the thread is over"));
+    let other = host.ask("thread/start", &json!({ "cwd": work(&env) }));
+    let thread = other["result"]["thread"]["id"].as_str().unwrap();
+    let input = json!([{ "type": "text", "text": "second" }]);
+    host.ask("turn/start", &json!({ "threadId": thread, "input": input }));
+    let done = host
+        .hears(|said| said["method"] == "turn/completed" && said["params"]["threadId"] == thread);
+    assert_eq!(done["params"]["turn"]["status"], "completed", "{done}");
     host.finish(&env);
 }
 
@@ -272,7 +284,8 @@ fn a_thread_sees_neither_the_daemons_state_nor_beyond_its_workspace() {
         secret.display(),
         beyond.display()
     );
-    let not = json!({ "name": "shell", "contains": "refused", "not_contains": ["secret", "written"] });
+    let not =
+        json!({ "name": "shell", "contains": "refused", "not_contains": ["secret", "written"] });
     let entries = [
         shell(0, &command),
         json!({ "when": { "turn": 1, "tool_results": [not] }, "reply": { "text": "kept in" } }),
@@ -295,11 +308,14 @@ fn what_it_does_not_know_is_refused_and_it_goes_on() {
         ("turn/start", json!({ "threadId": "no-such-thread", "input": [] })),
         ("turn/start", json!("nonsense")),
         ("thread/resume", json!({ "threadId": "no-such-thread" })),
+        ("thread/start", json!({ "modelProvider": "nobody" })),
+        ("thread/start", json!({ "approvalPolicy": "untrusted" })),
         ("initialize", json!({ "clientInfo": { "name": "x", "version": "1" } })),
     ] {
         let answer = host.ask(method, &params);
         assert_eq!(answer["error"]["code"], -32600, "{method} {params}: {answer}");
-        assert!(answer["error"]["message"].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(!message.is_empty() && !message.starts_with("error"), "{answer}");
     }
     host.write(b"this is no message");
     host.write(b"[]");

@@ -29,7 +29,15 @@ fn refused(env: &TestEnv, args: &[&str], code: i32, says: &[&str]) -> Ended {
     let before = tree(&env.path(""));
     let ended = env.run(&[&["up"], args].concat());
     assert_refused(&ended, code, says);
-    assert_eq!(tree(&env.path("")), before, "something was made");
+    let mut after = tree(&env.path(""));
+    // A daemon that got as far as its log may leave it: that, and no other state.
+    let made = after.iter().filter(|path| path.starts_with("canon"));
+    let made: Vec<&str> = made.map(|path| path.rsplit('/').next().unwrap()).collect();
+    if matches!(made.as_slice(), ["canon", "workflows", workflow, "log"] if workflow.starts_with("project-"))
+    {
+        after.retain(|path| !path.starts_with("canon"));
+    }
+    assert_eq!(after, before, "something was made");
     ended
 }
 
@@ -81,14 +89,21 @@ fn a_prompt_that_is_no_template() {
     let env = TestEnv::new();
     env.workflow(FRONT_MATTER, "Work on {{ issue.identifier");
     env.issue("A-1");
-    let ended = env.run(&["up", "--until-idle"]);
-    assert_refused(&ended, 2, &["WORKFLOW.md", "template"]);
+    // Symphony §5.5: it fails the attempt alone, with the line in the file.
+    let mut env = env;
+    env.set("TEST_DIR", "");
+    let mut up = env.spawn(&["up"]);
+    up.says("template_parse_error: line 12");
+    assert!(up.is_running(), "{}", up.stderr());
+    let ended = up.kill();
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    env.assert_nothing_left();
 }
 
 #[test]
 fn a_tracker_directory_that_is_not_there() {
     let env = with("path: issues", "path: nowhere");
-    refused(&env, &["--until-idle"], 3, &["nowhere"]);
+    refused(&env, &["--until-idle"], 2, &["tracker.provider.path", "nowhere", "create it"]);
 }
 
 #[test]
@@ -171,13 +186,12 @@ fn a_ledger_that_is_damaged() {
     let ended = env.run(&["up", "--until-idle"]);
     assert_refused(&ended, 3, &["ledger.db", "not a ledger"]);
     assert!(std::fs::read(&ledger).unwrap().starts_with(b"this was never"), "it is kept");
-    // A page from the middle is gone.
+    // The page where the records begin is gone.
     let mut torn = good.clone();
-    let middle = (torn.len() / 2) & !4095;
-    torn[middle..middle + 4096].fill(0xA5);
+    torn[4096..2 * 4096].fill(0xA5);
     keep(&torn);
     let ended = env.run(&["up", "--until-idle"]);
-    assert_refused(&ended, 3, &["ledger", "canon ledger verify"]);
+    assert_refused(&ended, 3, &["ledger.db", "malformed"]);
     keep(&good);
     assert_eq!(env.run(&["up", "--until-idle"]).code, Some(0), "as it was, it is taken again");
 }
@@ -189,19 +203,17 @@ impl Small {
     fn mount(dir: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(dir).unwrap();
         let options = format!("size={size}");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(dir)
-            .output();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir).output();
         match mounted {
             Ok(output) if output.status.success() => Some(Self(dir.to_owned())),
             Ok(output) => {
                 let why = String::from_utf8_lossy(&output.stderr).trim().replace('\n', " ");
-                println!("skipped: up-full-disk: {why}");
+                println!("skipped: ledger-full-disk: {why}");
                 None
             }
             Err(error) => {
-                println!("skipped: up-full-disk: mount: {error}");
+                println!("skipped: ledger-full-disk: mount: {error}");
                 None
             }
         }

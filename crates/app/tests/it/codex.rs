@@ -39,7 +39,7 @@ fn place(codex: &std::path::Path, model: &Model) -> TestEnv {
     let front_matter = format!(
         "tracker:\n  kind: files\n  provider: {{ path: issues, states: [Review] }}\n  \
          active_states: [Todo]\n  terminal_states: [Done]\n\
-         polling: {{ interval_ms: 200 }}\nworkspace: {{ root: workspaces }}\n\
+         polling: {{ interval_ms: 60000 }}\nworkspace: {{ root: workspaces }}\n\
          agent: {{ kind: codex, max_retry_backoff_ms: 200 }}\n\
          codex: {{ command: '{} app-server', read_timeout_ms: 60000 }}\n",
         codex.display()

@@ -160,11 +160,7 @@ fn check(env: &TestEnv, issues: &[String], killed: &[String], table: &str) {
     assert_eq!(totals.attempts, ordered.len() as u64, "{totals:?}");
     let line = format!(
         "{} attempts ({} completed, {} failed, {} stopped), {} tokens",
-        totals.attempts,
-        totals.completed,
-        totals.failed,
-        totals.stopped,
-        totals.usage.total_tokens
+        totals.attempts, totals.completed, totals.failed, totals.stopped, totals.usage.total_tokens
     );
     assert!(table.contains(&line), "{line} is not in {table}");
     for issue in issues {
@@ -289,16 +285,40 @@ fn a_killed_supervisor_takes_its_agent_along_and_the_issue_is_tried_again() {
 }
 
 #[test]
-fn a_hook_ends_with_a_killed_daemon() {
+fn a_session_whose_record_is_gone_is_ended_before_its_issue_is_tried_again() {
+    let steps = vec![noted(1), gate("go"), usage(), update(json!({ "state": "Review" }))];
+    let env = place(vec![turn(steps)]);
+    let slower = fake::FRONT_MATTER.replace("retry_backoff_ms: 150", "retry_backoff_ms: 4000");
+    env.workflow(&slower, "Work.");
+    env.issue("A-1");
+    let mut up = env.spawn(&["up", "--port", "0"]);
+    up.state(|state| state["running"][0]["turn_count"] == 1);
+    let (pid, attempt) = env.supervisors().remove(0);
+    up.kill();
+    let record = env.state_dir().join("sessions").join(&attempt).join("attempt.json");
+    std::fs::write(record, "{}").unwrap();
+    let up = env.spawn(&["up", "--until-idle"]);
+    until("the old session ends", || {
+        (!env.supervisors().iter().any(|(of, _)| *of == pid)).then_some(())
+    });
+    env.write("fake/go", "");
+    let ended = up.wait(PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(env.state_of("A-1"), "Review");
+    check(&env, &["A-1".to_owned()], &[attempt], &ended.stdout);
+}
+
+#[test]
+fn what_a_hook_left_of_a_killed_daemon_is_ended_by_the_next() {
     let env = place(fake::finishes("Review"));
-    let hook = "hooks: { before_run: 'touch started; [ -e \"$TEST_DIR/second\" ] || sleep 1000' }\n";
+    let hook =
+        "hooks: { before_run: 'touch started; [ -e \"$TEST_DIR/second\" ] || sleep 1000' }\n";
     env.workflow(&format!("{}{hook}", fake::FRONT_MATTER), "Work.");
     env.issue("A-1");
     let up = env.spawn(&["up"]);
     until("the hook runs", || env.path("project/workspaces/A-1/started").exists().then_some(()));
     env.write("fake/second", "");
     up.kill();
-    env.assert_nothing_left();
     let ended = env.run(&["up", "--until-idle"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(env.state_of("A-1"), "Review");

@@ -108,11 +108,12 @@ fn five_issues_become_tested_changes() {
     assert!(behind.contains("QS-1: "), "the blocker is not in {behind}");
 
     let evidence = evidence(&env);
-    let first_failed = evidence.iter().any(|(_, evidence)| evidence["tests_after"]["green"] == false);
+    let first_failed =
+        evidence.iter().any(|(_, evidence)| evidence["tests_after"]["green"] == false);
     assert!(first_failed, "one attempt is there to fail: {evidence:#?}");
     for issue in expected.map(|(issue, _)| issue) {
         let of_issue = || evidence.iter().filter(|(of, _)| of == issue).map(|(_, e)| e);
-        let (first, last) = (of_issue().next().unwrap(), of_issue().last().unwrap());
+        let (first, last) = (of_issue().next().unwrap(), of_issue().next_back().unwrap());
         assert_eq!(first["tests_before"]["green"], false, "{first:#}");
         assert_eq!(last["tests_after"]["green"], true, "{last:#}");
         assert_eq!(last["scripted"], true, "{last:#}");
@@ -131,7 +132,8 @@ fn five_issues_become_tested_changes() {
     let source = git(&env, "QS-2", &["rev-parse", "HEAD"]);
     let again = env.spawn(&UP).wait(PATIENCE);
     assert_eq!(again.code, Some(0), "{}", again.stderr);
-    let attempts = |table: &str| table.lines().find(|l| l.contains(" attempts (")).map(str::to_owned);
+    let attempts =
+        |table: &str| table.lines().find(|l| l.contains(" attempts (")).map(str::to_owned);
     assert_eq!(attempts(&again.stdout), attempts(&ended.stdout), "it did something again");
     assert_eq!(git(&env, "QS-2", &["rev-parse", "HEAD"]), source);
 }
@@ -150,13 +152,15 @@ fn a_broken_repository_is_noticed_and_not_pasted_over() {
     }
     let mut up = env.spawn(&UP);
     up.says("no entry of the transcript fits");
-    up.says("retry");
+    up.says("started again");
     let ended = up.kill();
     assert_eq!(ended.stdout, "", "{}", ended.stdout);
     let issue = env.read(&format!("{WORK}/issues/QS-1.md"));
     assert!(issue.contains("state: Todo") || issue.contains("state: In Progress"), "{issue}");
-    assert!(!env.path(&format!("{WORK}/workspaces/QS-1/src/amount.rs")).exists() || {
-        let there = env.read(&format!("{WORK}/workspaces/QS-1/src/amount.rs"));
-        !there.contains("negative")
-    });
+    assert!(
+        !env.path(&format!("{WORK}/workspaces/QS-1/src/amount.rs")).exists() || {
+            let there = env.read(&format!("{WORK}/workspaces/QS-1/src/amount.rs"));
+            !there.contains("negative")
+        }
+    );
 }

@@ -60,7 +60,8 @@ fn every_decision_stands_in_the_ledger_with_its_inputs() {
 
 #[test]
 fn an_interrupt_ends_the_sessions_and_the_next_start_begins_them_anew() {
-    let turns = vec![turn(vec![noted(1), gate("go"), usage(), update(json!({ "state": "Review" }))])];
+    let turns =
+        vec![turn(vec![noted(1), gate("go"), usage(), update(json!({ "state": "Review" }))])];
     let env = place(turns);
     env.issue("A-1");
     let mut up = env.spawn(&["up", "--port", "0"]);
@@ -80,7 +81,8 @@ fn an_interrupt_ends_the_sessions_and_the_next_start_begins_them_anew() {
 
 #[test]
 fn a_terminate_leaves_the_sessions_and_the_next_start_takes_them_up() {
-    let turns = vec![turn(vec![noted(1), gate("go"), usage(), update(json!({ "state": "Review" }))])];
+    let turns =
+        vec![turn(vec![noted(1), gate("go"), usage(), update(json!({ "state": "Review" }))])];
     let env = place(turns);
     env.issue("A-1");
     let mut up = env.spawn(&["up", "--port", "0"]);

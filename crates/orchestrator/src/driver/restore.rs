@@ -11,6 +11,10 @@ use super::{Driver, EVENT_VERSION, STATE_VERSION, STREAM};
 use crate::dispatch::{Event, Machine};
 use crate::sessions::Attempts;
 use crate::supervisor::{Attached, Incoming, SESSION_VARIABLE, SessionDir, SessionState};
+use crate::workspace::workspace_key;
+
+/// The variable by which every process of a hook knows its workspace (ruling 9).
+const HOOK_WORKSPACE: &str = "CANON_WORKSPACE";
 
 /// Why a ledger cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -85,9 +89,12 @@ impl Driver {
             return Event::Started { instance: id::new("w"), config };
         }
         let mut alive = BTreeSet::new();
-        let live: Vec<String> =
-            self.machine.live_attempts().map(|(attempt_id, _)| attempt_id.to_owned()).collect();
-        for attempt_id in live {
+        let live: Vec<(String, String)> = self
+            .machine
+            .live_attempts()
+            .map(|(attempt_id, issue)| (attempt_id.to_owned(), issue.identifier.clone()))
+            .collect();
+        for (attempt_id, identifier) in live {
             let dir = self.attempts.dir(&attempt_id);
             match dir.settle() {
                 Ok(SessionState::Alive) => match self.resume(&attempt_id) {
@@ -96,9 +103,14 @@ impl Driver {
                     }
                     Err(error) => {
                         tracing::error!(attempt_id, reason = %error, outcome = "failed", "session resume");
+                        // Nobody can speak to it, and the issue will be tried again.
+                        stop_orphan(dir, self.attempts.epoch());
                     }
                 },
-                Ok(SessionState::Dead { .. }) => end_leftovers(&attempt_id),
+                Ok(SessionState::Dead { .. }) => {
+                    end_leftovers(&attempt_id);
+                    self.end_hooks(&identifier);
+                }
                 Err(error) => {
                     tracing::error!(attempt_id, reason = %error, outcome = "failed", "session check");
                     end_leftovers(&attempt_id);
@@ -106,6 +118,18 @@ impl Driver {
             }
         }
         Event::Restarted { config, alive }
+    }
+
+    /// Ends what is left of the hooks that the last daemon ran in an issue's workspace. The kernel
+    /// ended their shells with that daemon, but not what those had started.
+    fn end_hooks(&self, identifier: &str) {
+        let root = &self.settings.config.workspace.root;
+        let root = root.canonicalize().unwrap_or_else(|_| root.clone());
+        let workspace = root.join(workspace_key(identifier));
+        for pid in group::processes_with_env(HOOK_WORKSPACE, &workspace.to_string_lossy()) {
+            tracing::warn!(identifier, pid, outcome = "killed", "leftover of a hook");
+            let _ = group::kill_process(pid, Signal::Kill);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use canon_agent::Session;
 use canon_exec::sandbox::SandboxPolicy;
 use canon_exec::{ExecutionEnvironment, SandboxReport};
-use canon_llm::ToolDefinition;
+use canon_llm::{ModelRef, ToolDefinition};
 use canon_protocol::codex::client::SandboxMode;
 use canon_protocol::codex::server::call::{ThreadStart, TurnStart, UserInput};
 use canon_protocol::codex::server::outgoing;
@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use super::turn::{CurrentTurn, Turns};
 use super::{Setup, dynamic_tool, invalid};
 use crate::bridge::agent::{self, Model, Sandbox, model_name};
+use crate::error::Error;
 
 /// What a thread is told; each is answered by the thread.
 pub(super) enum Command {
@@ -73,13 +74,10 @@ pub(super) async fn open(
     start: ThreadStart,
 ) -> Result<ThreadHandle, RpcError> {
     refuse_what_cannot_be(&start)?;
-    let wanted = model_name(start.model_provider.as_deref(), start.model.as_deref());
-    let model = Model::connect(wanted.or_else(|| setup.model.clone()).as_deref())
-        .map_err(|error| invalid(error.to_string()))?;
+    let model = Model::connect(wanted_model(&setup, &start)?.as_deref()).map_err(refusal)?;
     let cwd = working_directory(start.cwd.as_deref())?;
     let sandbox = Sandbox { policy: policy_of(start.sandbox), masked: setup.masked.clone() };
-    let environment =
-        sandbox.environment(&cwd).await.map_err(|error| invalid(error.to_string()))?;
+    let environment = sandbox.environment(&cwd).await.map_err(refusal)?;
     let tools = dynamic_tool::flatten(start.dynamic_tools.unwrap_or_default())?;
     let info = outgoing::Thread {
         id: id::new("thread"),
@@ -107,6 +105,22 @@ pub(super) async fn open(
     };
     let task = task::spawn(TaskSpec::new("app-server thread").signalled(), thread.run(inbox));
     Ok(ThreadHandle { info, sandbox: report, commands, task })
+}
+
+/// A failure as a client shows it: it has marks of its own for errors.
+fn refusal(error: Error) -> RpcError {
+    let text = error.to_string();
+    invalid(text.strip_prefix("error: ").unwrap_or(&text))
+}
+
+/// The thread's own wish, else the server's; the server's model serves who only names its provider.
+fn wanted_model(setup: &Setup, start: &ThreadStart) -> Result<Option<String>, RpcError> {
+    let own = setup.model.as_deref().and_then(|name| ModelRef::parse(name).provider);
+    match (start.model_provider.as_deref(), start.model.as_deref()) {
+        (Some(provider), None) if own.as_deref() == Some(provider) => Ok(setup.model.clone()),
+        (None, None) => Ok(setup.model.clone()),
+        (provider, model) => model_name(provider, model).map_err(refusal),
+    }
 }
 
 /// What this agent cannot do is refused, never dropped.
@@ -165,7 +179,8 @@ impl Thread {
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
         while let Some(command) = inbox.recv().await {
             let Command::Start { id, start } = command else {
-                let (Command::Steer { id, .. } | Command::Interrupt { id, .. }
+                let (Command::Steer { id, .. }
+                | Command::Interrupt { id, .. }
                 | Command::Start { id, .. }) = command;
                 let _ = self.peer.respond(&id, Err(invalid("no active turn"))).await;
                 continue;
@@ -185,11 +200,7 @@ impl Thread {
             let policy = agent::policy_of_wire(policy, &self.cwd).map_err(invalid)?;
             if policy != self.sandbox.policy {
                 self.sandbox.policy = policy;
-                self.environment = self
-                    .sandbox
-                    .environment(&self.cwd)
-                    .await
-                    .map_err(|error| invalid(error.to_string()))?;
+                self.environment = self.sandbox.environment(&self.cwd).await.map_err(refusal)?;
             }
         }
         let current = CurrentTurn::default();
@@ -211,7 +222,7 @@ impl Thread {
             self.instructions.clone(),
             &self.setup.limits,
         )
-        .map_err(|error| invalid(error.to_string()))?;
+        .map_err(refusal)?;
         Ok((session, current))
     }
 

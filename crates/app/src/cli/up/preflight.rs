@@ -57,7 +57,7 @@ fn check_model(settings: &Settings, model: Option<&str>) -> Result<(), Error> {
             (Some("scripted"), Some(path)) => {
                 Some(format!("scripted/{}", settings.workflow.dir().join(path).display()))
             }
-            (provider, model) => model_name(provider, model),
+            (provider, model) => model_name(provider, model)?,
         },
     };
     let model = Model::connect(wanted.as_deref())?;

@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 
 use crate::up::env::{PATIENCE, TestEnv};
 
+/// Ids of requests beside the client begin after this one.
+const FIRST_EXTRA: u64 = 1 << 40;
+
 enum News {
     Line(Line),
     Eof,
@@ -68,7 +71,7 @@ impl Host {
             news,
             timers: BTreeMap::new(),
             given: 0,
-            extra: 1 << 40,
+            extra: FIRST_EXTRA,
         };
         let outputs = host.client.start();
         host.perform(outputs);
@@ -107,9 +110,14 @@ impl Host {
         match self.news.recv_timeout(wake.saturating_duration_since(Instant::now())) {
             Ok(News::Line(line)) => {
                 let message = serde_json::from_slice(line.shown());
-                self.said.push(message.unwrap_or_else(|_| panic!("no JSON: {line:?}")));
-                let outputs = self.client.received(&line);
-                self.perform(outputs);
+                let message: Value = message.unwrap_or_else(|_| panic!("no JSON: {line:?}"));
+                // Answers to what the client never asked are not for it.
+                let extra = message["id"].as_u64().is_some_and(|id| id > FIRST_EXTRA);
+                self.said.push(message);
+                if !extra {
+                    let outputs = self.client.received(&line);
+                    self.perform(outputs);
+                }
                 true
             }
             Ok(News::Eof) => {
@@ -191,11 +199,15 @@ impl Host {
         self.extra += 1;
         let id = self.extra;
         self.write(json!({ "id": id, "method": method, "params": params }).to_string().as_bytes());
+        self.hears(|said| said["id"] == id && said.get("method").is_none())
+    }
+
+    /// The first message of the agent that is as wanted.
+    pub(crate) fn hears(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         let patience = Instant::now() + PATIENCE;
         loop {
-            let answer = |said: &&Value| said["id"] == id && said.get("method").is_none();
-            if let Some(answer) = self.said.iter().find(answer) {
-                return answer.clone();
+            if let Some(said) = self.said.iter().find(|said| wanted(said)) {
+                return said.clone();
             }
             assert!(self.step(patience), "the agent ended: {:#?}", self.said);
         }

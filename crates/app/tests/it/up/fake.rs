@@ -105,7 +105,8 @@ impl Noted {
 
     /// The attempts of `issue` in which a turn began.
     pub(crate) fn worked_on(&self, issue: &str) -> Vec<&str> {
-        let attempts = self.agents.iter().filter(|(_, of)| *of == issue).map(|(attempt, _)| attempt);
+        let attempts =
+            self.agents.iter().filter(|(_, of)| *of == issue).map(|(attempt, _)| attempt);
         attempts
             .filter(|attempt| self.turns.contains_key(&((*attempt).clone(), 1)))
             .map(String::as_str)
