@@ -172,7 +172,8 @@ impl Tracker for FilesTracker {
             return Ok(Vec::new());
         }
         let states: Vec<String> = states.iter().map(|state| state_key(state)).collect();
-        self.blocking(move |shared| shared.scanner.all(&shared.dir, |all| all.in_states(&states))).await
+        self.blocking(move |shared| shared.scanner.all(&shared.dir, |all| all.in_states(&states)))
+            .await
     }
 
     async fn fetch_issues_by_ids(&self, ids: &[String]) -> Result<Vec<Issue>, TrackerError> {

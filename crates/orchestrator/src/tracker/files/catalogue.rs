@@ -117,7 +117,8 @@ impl Catalogue {
         known.state_key = state_key(&record.issue.state);
         known.record = Arc::clone(record);
         let names = [record.issue.id.as_str(), record.issue.identifier.as_str()];
-        let blocked = |known: &Known| known.record.blockers.iter().any(|b| names.contains(&b.as_str()));
+        let blocked =
+            |known: &Known| known.record.blockers.iter().any(|b| names.contains(&b.as_str()));
         let others = self.records.iter().enumerate().filter(|(_, known)| blocked(known));
         let others: Vec<usize> = others.map(|(other, _)| other).collect();
         for index in others.into_iter().chain([index]) {
