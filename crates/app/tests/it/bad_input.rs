@@ -41,11 +41,15 @@ fn refused(env: &TestEnv, args: &[&str], code: i32, says: &[&str]) -> Ended {
     ended
 }
 
+/// A place with one issue and nothing wrong.
+fn place() -> TestEnv {
+    with("kind: files", "kind: files")
+}
+
 /// A place whose workflow has this instead of that.
 fn with(what: &str, instead: &str) -> TestEnv {
     let env = fake::place(fake::finishes("Review"));
-    assert!(FRONT_MATTER.contains(what), "{what}");
-    env.workflow(&FRONT_MATTER.replace(what, instead), "Work on {{ issue.identifier }}.");
+    env.workflow(&fake::front_matter(what, instead), "Work on {{ issue.identifier }}.");
     env.issue("A-1");
     env
 }
@@ -135,7 +139,7 @@ fn a_workspace_root_that_cannot_be_written() {
 
 #[test]
 fn a_port_in_use() {
-    let env = with("interval_ms: 200", "interval_ms: 200");
+    let env = place();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     refused(&env, &["--port", &port], 3, &["in use", &port, "--port 0"]);
@@ -143,7 +147,7 @@ fn a_port_in_use() {
 
 #[test]
 fn a_state_directory_that_cannot_be_made() {
-    let mut env = with("interval_ms: 200", "interval_ms: 200");
+    let mut env = place();
     env.write("plain", "a file");
     env.set("CANON_HOME", env.path("plain/canon").to_str().unwrap());
     refused(&env, &[], 3, &["plain/canon", "CANON_HOME"]);
@@ -153,7 +157,7 @@ fn a_state_directory_that_cannot_be_made() {
 
 #[test]
 fn a_second_daemon_on_the_same_workflow() {
-    let mut env = with("interval_ms: 200", "interval_ms: 200");
+    let mut env = place();
     std::fs::remove_file(env.path("project/issues/A-1.md")).unwrap();
     let mut first = env.spawn(&["up", "--port", "0"]);
     first.port();
@@ -172,7 +176,7 @@ fn a_second_daemon_on_the_same_workflow() {
 
 #[test]
 fn a_ledger_that_is_damaged() {
-    let env = with("interval_ms: 200", "interval_ms: 200");
+    let env = place();
     assert_eq!(env.run(&["up", "--until-idle"]).code, Some(0));
     let ledger = env.state_dir().join("ledger.db");
     let good = std::fs::read(&ledger).unwrap();
@@ -228,7 +232,7 @@ impl Drop for Small {
 
 #[test]
 fn a_full_disk() {
-    let mut env = with("interval_ms: 200", "interval_ms: 200");
+    let mut env = place();
     let Some(small) = Small::mount(&env.path("small"), "1m") else { return };
     env.set("CANON_HOME", small.0.join("canon").to_str().unwrap());
     // Full from the beginning.

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::up::env::{PATIENCE, TestEnv, kill, look, until};
-use super::up::fake::{self, Noted, gate, noted, place, run, turn, update, usage};
+use super::up::fake::{self, Noted, calm_place, gate, noted, place, run, turn, update, usage};
 
 /// Sets the seed of the random rounds, to play a failure again.
 const SEED: &str = "CANON_TEST_SEED";
@@ -195,7 +195,7 @@ fn sent(env: &TestEnv, attempt: &str, method: &str) -> usize {
 fn a_turn_goes_on_without_its_daemon_and_is_taken_up_by_the_next() {
     let steps = vec![noted(1), gate("one"), usage(), run("echo late > late"), gate("two")];
     let second = vec![noted(2), usage(), update(json!({ "state": "Review" }))];
-    let env = place(vec![turn(steps), turn(second)]);
+    let env = calm_place(vec![turn(steps), turn(second)]);
     env.issue("A-1");
     let mut up = env.spawn(&["up", "--port", "0"]);
     up.state(|state| state["running"][0]["turn_count"] == 1);
@@ -224,7 +224,7 @@ fn a_turn_goes_on_without_its_daemon_and_is_taken_up_by_the_next() {
 #[test]
 fn a_turn_that_ends_while_nobody_is_there_counts() {
     let steps = vec![noted(1), gate("one"), usage(), update(json!({ "state": "Review" }))];
-    let env = place(vec![turn(steps)]);
+    let env = calm_place(vec![turn(steps)]);
     env.issue("A-1");
     let mut up = env.spawn(&["up", "--port", "0"]);
     up.state(|state| state["running"][0]["turn_count"] == 1);
@@ -246,7 +246,7 @@ fn a_turn_that_ends_while_nobody_is_there_counts() {
 
 #[test]
 fn without_a_daemon_for_longer_than_the_grace_the_agent_ends() {
-    let env = place(vec![turn(vec![noted(1), gate("never")])]);
+    let env = calm_place(vec![turn(vec![noted(1), gate("never")])]);
     env.issue("A-1");
     let mut up = env.spawn(&["up", "--port", "0", "--orphan-grace", "1"]);
     up.state(|state| state["running"][0]["turn_count"] == 1);
@@ -263,7 +263,7 @@ fn without_a_daemon_for_longer_than_the_grace_the_agent_ends() {
 fn a_killed_supervisor_takes_its_agent_along_and_the_issue_is_tried_again() {
     let first = vec![noted(1), run("[ -e \"$TEST_DIR/second\" ] || sleep 1000"), usage()];
     let first = [first, vec![update(json!({ "state": "Review" }))]].concat();
-    let env = place(vec![turn(first)]);
+    let env = calm_place(vec![turn(first)]);
     env.issue("A-1");
     let mut up = env.spawn(&["up", "--until-idle", "--port", "0"]);
     let slept = until("the agent's command runs", || {
@@ -287,8 +287,8 @@ fn a_killed_supervisor_takes_its_agent_along_and_the_issue_is_tried_again() {
 #[test]
 fn a_session_whose_record_is_gone_is_ended_before_its_issue_is_tried_again() {
     let steps = vec![noted(1), gate("go"), usage(), update(json!({ "state": "Review" }))];
-    let env = place(vec![turn(steps)]);
-    let slower = fake::FRONT_MATTER.replace("retry_backoff_ms: 150", "retry_backoff_ms: 4000");
+    let env = calm_place(vec![turn(steps)]);
+    let slower = fake::calm().replace("retry_backoff_ms: 150", "retry_backoff_ms: 4000");
     env.workflow(&slower, "Work.");
     env.issue("A-1");
     let mut up = env.spawn(&["up", "--port", "0"]);
@@ -310,10 +310,10 @@ fn a_session_whose_record_is_gone_is_ended_before_its_issue_is_tried_again() {
 
 #[test]
 fn what_a_hook_left_of_a_killed_daemon_is_ended_by_the_next() {
-    let env = place(fake::finishes("Review"));
+    let env = calm_place(fake::finishes("Review"));
     let hook =
         "hooks: { before_run: 'touch started; [ -e \"$TEST_DIR/second\" ] || sleep 1000' }\n";
-    env.workflow(&format!("{}{hook}", fake::FRONT_MATTER), "Work.");
+    env.workflow(&format!("{}{hook}", fake::calm()), "Work.");
     env.issue("A-1");
     let up = env.spawn(&["up"]);
     until("the hook runs", || env.path("project/workspaces/A-1/started").exists().then_some(()));

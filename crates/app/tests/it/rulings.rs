@@ -19,7 +19,7 @@ fn move_to(env: &TestEnv, id: &str, state: &str) {
 
 #[test]
 fn ruling_05_a_silent_session_is_ended_and_tried_again() {
-    let front = FRONT_MATTER.replace("read_timeout_ms: 20000", "stall_timeout_ms: 1500");
+    let front = fake::calm().replace("read_timeout_ms: 20000", "stall_timeout_ms: 1500");
     let once = "if [ -e \"$TEST_DIR/second\" ]; then true; else touch \"$TEST_DIR/second\"; sleep 1000; fi";
     let env = place(vec![turn(vec![noted(1), run(once), update(json!({ "state": "Review" }))])]);
     env.workflow(&front, "Work on {{ issue.identifier }}.");

@@ -6,15 +6,16 @@ pub(crate) mod fake;
 use std::time::Duration;
 
 use canon_orchestrator::dispatch::{Effect, Event};
+use canon_testkit::app_server::Step;
 use rustix::process::Signal;
 use serde_json::json;
 
 use env::{PATIENCE, until};
-use fake::{finishes, gate, noted, place, turn, update, usage};
+use fake::{calm_place, finishes, gate, noted, place, turn, update, usage};
 
 #[test]
 fn it_works_until_nothing_is_left_to_do_and_says_what_became_of_it() {
-    let env = place(finishes("Review"));
+    let env = calm_place(finishes("Review"));
     env.issue("A-1");
     env.issue("A-2");
     let ended = env.run(&["up", "--until-idle"]);
@@ -38,7 +39,7 @@ fn it_works_until_nothing_is_left_to_do_and_says_what_became_of_it() {
 
 #[test]
 fn every_decision_stands_in_the_ledger_with_its_inputs() {
-    let env = place(finishes("Done"));
+    let env = calm_place(finishes("Done"));
     env.issue("A-1");
     assert_eq!(env.run(&["up", "--until-idle"]).code, Some(0));
     let (machine, effects) = env.replay();
@@ -62,7 +63,7 @@ fn every_decision_stands_in_the_ledger_with_its_inputs() {
 fn an_interrupt_ends_the_sessions_and_the_next_start_begins_them_anew() {
     let turns =
         vec![turn(vec![noted(1), gate("go"), usage(), update(json!({ "state": "Review" }))])];
-    let env = place(turns);
+    let env = calm_place(turns);
     env.issue("A-1");
     let mut up = env.spawn(&["up", "--port", "0"]);
     up.state(|state| state["running"][0]["turn_count"] == 1);
@@ -83,7 +84,7 @@ fn an_interrupt_ends_the_sessions_and_the_next_start_begins_them_anew() {
 fn a_terminate_leaves_the_sessions_and_the_next_start_takes_them_up() {
     let turns =
         vec![turn(vec![noted(1), gate("go"), usage(), update(json!({ "state": "Review" }))])];
-    let env = place(turns);
+    let env = calm_place(turns);
     env.issue("A-1");
     let mut up = env.spawn(&["up", "--port", "0"]);
     up.state(|state| state["running"][0]["turn_count"] == 1);
@@ -100,6 +101,41 @@ fn a_terminate_leaves_the_sessions_and_the_next_start_takes_them_up() {
     assert_eq!((noted.worked_on("A-1").len(), noted.turns.len()), (1, 1), "{noted:?}");
     fake::assert_no_wrong(&env);
     env.assert_nothing_left();
+}
+
+#[test]
+fn work_that_is_handed_over_is_verified_even_if_the_agent_had_more_to_say() {
+    let steps = vec![noted(1), fake::run("touch made"), usage()];
+    let steps = [steps, vec![update(json!({ "state": "Review" })), Step::Delay { ms: 60_000 }]];
+    let env = place(vec![turn(steps.concat())]);
+    let verified = fake::FRONT_MATTER
+        .replace("kind: codex,", "kind: codex, verify: { command: 'test -e made' },");
+    env.workflow(&verified, "Work.");
+    env.issue("A-1");
+    let ended = env.run(&["up", "--until-idle"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    // The tracker shows the new state at the next poll, and the session is ended (Symphony §8.5).
+    let totals = "1 attempts (0 completed, 0 failed, 1 stopped), 15 tokens";
+    assert!(ended.stdout.contains(totals), "{}", ended.stdout);
+    assert!(ended.stdout.contains("red → green"), "{}", ended.stdout);
+    fake::assert_no_wrong(&env);
+    env.assert_nothing_left();
+}
+
+#[test]
+fn a_second_interrupt_ends_the_daemon_at_once_and_the_sessions_end_without_it() {
+    let hook = "hooks: { after_run: 'touch \"$TEST_DIR/after\"; sleep 1000' }\n";
+    let env = calm_place(vec![turn(vec![noted(1), gate("never")])]);
+    env.workflow(&format!("{}{hook}", fake::calm()), "Work.");
+    env.issue("A-1");
+    let mut up = env.spawn(&["up", "--port", "0", "--orphan-grace", "1"]);
+    up.state(|state| state["running"][0]["turn_count"] == 1);
+    up.signal(Signal::INT);
+    until("the hook holds it up", || env.path("fake/after").exists().then_some(()));
+    up.signal(Signal::INT);
+    let ended = up.wait(PATIENCE);
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    assert!(env.supervisors().is_empty());
 }
 
 #[test]

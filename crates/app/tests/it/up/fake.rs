@@ -17,6 +17,7 @@ echo "agent $name $CANON_SESSION" >> "$TEST_DIR/log"
 exec "$TEST_AGENT" "$TEST_DIR/scenario.json"
 "#;
 
+/// A daemon that polls all the time.
 pub(crate) const FRONT_MATTER: &str = "\
 tracker:
   kind: files
@@ -28,6 +29,27 @@ workspace: { root: workspaces }
 agent: { kind: codex, max_concurrent_agents: 3, max_retry_backoff_ms: 150 }
 codex: { command: 'exec bash \"$TEST_DIR/agent.sh\"', read_timeout_ms: 20000 }
 ";
+
+/// [`FRONT_MATTER`] with this instead of that.
+#[track_caller]
+pub(crate) fn front_matter(what: &str, instead: &str) -> String {
+    assert!(FRONT_MATTER.contains(what), "{what}");
+    FRONT_MATTER.replace(what, instead)
+}
+
+/// [`FRONT_MATTER`] of a daemon that polls at its start and when it is asked to. A poll that sees an
+/// issue handed over ends its session, often just before the turn says so itself: a test that counts
+/// how attempts end does not want one in between.
+pub(crate) fn calm() -> String {
+    front_matter("interval_ms: 200", "interval_ms: 60000")
+}
+
+/// [`place`] with a calm daemon.
+pub(crate) fn calm_place(turns: Vec<Turn>) -> TestEnv {
+    let env = place(turns);
+    env.workflow(&calm(), "Work on {{ issue.identifier }}.");
+    env
+}
 
 /// A place where `canon up` runs the fake agent with these turns.
 pub(crate) fn place(turns: Vec<Turn>) -> TestEnv {
