@@ -26,7 +26,6 @@ use tokio_util::sync::CancellationToken;
 
 pub use handle::{Answered, Handle, View};
 pub use restore::RestoreError;
-pub(crate) use restore::end_leftovers;
 pub use state_dir::{StateDir, StateDirError};
 
 use crate::config::Environment;
@@ -219,7 +218,7 @@ impl Driver {
             environment: options.environment,
             observer: options.observer,
         };
-        let first = driver.first_event();
+        let first = driver.first_event().await;
         restore::tidy(&driver.attempts, &driver.machine);
         driver.apply(vec![Input::Event(first)]).await?;
         driver.publish();

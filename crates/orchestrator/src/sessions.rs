@@ -26,10 +26,10 @@ pub use prepare::{quoted, remove_workspace};
 pub use record::Origin;
 pub use verify::Verification;
 
-use crate::dispatch::{Event, StopReason};
+use crate::dispatch::{AttemptOutcome, Event, Failure, StopReason, Usage};
 use crate::issue::Issue;
 use crate::settings::Settings;
-use crate::supervisor::{Launch, SessionDir};
+use crate::supervisor::{Launch, SessionDir, end_for_certain};
 
 /// What all attempts of a daemon share.
 #[derive(Debug)]
@@ -83,6 +83,20 @@ struct Handle {
     stop_reason: Arc<OnceLock<StopReason>>,
     detach: CancellationToken,
     live: LiveCell,
+}
+
+/// The end of an attempt whose task did not come to its own: claim and slot must not stay with it.
+fn broken_off(attempt_id: String) -> Event {
+    let error = "the attempt broke off on a defect of canon; see the log".to_owned();
+    Event::AttemptEnded {
+        attempt_id,
+        outcome: AttemptOutcome::Failed {
+            failure: Failure { category: "internal".to_owned(), error },
+        },
+        usage: Usage::default(),
+        ran_ms: 0,
+        evidence: Value::Null,
+    }
 }
 
 /// A session that lives but whose record cannot be read.
@@ -164,9 +178,17 @@ impl Attempts {
             stop_reason: handle.stop_reason.clone(),
             detach: handle.detach.clone(),
             live: handle.live.clone(),
+            open: false,
         };
-        self.running.insert(attempt_id, handle);
-        task::spawn(TaskSpec::new("attempt").signalled(), attempt.run(resumed));
+        let (host, dir, events) = (self.host.clone(), self.dir(&attempt_id), self.events.clone());
+        self.running.insert(attempt_id.clone(), handle);
+        let working = task::spawn(TaskSpec::new("attempt").signalled(), attempt.run(resumed));
+        task::spawn(TaskSpec::new("attempt watch").signalled(), async move {
+            if working.await.is_err() {
+                end_for_certain(&dir, &attempt_id, host.epoch).await;
+                let _ = events.send(broken_off(attempt_id)).await;
+            }
+        });
     }
 
     /// Tells an attempt something; one that is over hears nothing.

@@ -18,6 +18,7 @@
 
 mod attach;
 mod dir;
+mod end;
 mod frame;
 mod journal;
 mod launch;
@@ -25,11 +26,15 @@ mod run;
 
 pub use attach::{AttachError, Attached, Incoming, Lines, Link};
 pub use dir::{DirError, SessionDir, SessionState, Spec};
+pub use end::{end_for_certain, kill_leftovers};
 pub use frame::{ExitStatus, Hello, Welcome};
 pub use journal::{Direction, JournalError, Record, Records};
 pub use launch::{Launch, LaunchError, Launched, launch};
 pub use run::{RunError, launcher_main, supervisor_main};
 
-/// Name of the environment variable that marks every process of a session; its value is the
-/// attempt's id. It is how leftovers are found where no PID namespace holds them.
+/// From TERM to KILL when a session is ended, milliseconds.
+pub const GRACE_MS: u64 = 2_000;
+
+/// Name of the environment variable that marks every process of a session, its supervisor
+/// included; its value is the attempt's id. It is how they are found when nothing else holds them.
 pub const SESSION_VARIABLE: &str = "CANON_SESSION";

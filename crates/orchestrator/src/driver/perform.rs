@@ -45,7 +45,8 @@ impl Driver {
             Effect::StopAttempt { attempt_id, reason, rule, .. } => {
                 tracing::info!(attempt_id = %attempt_id, reason = ?reason, rule = %rule, "attempt stop");
                 if !self.attempts.stop(&attempt_id, reason) {
-                    stop_orphan(self.attempts.dir(&attempt_id), self.attempts.epoch());
+                    let dir = self.attempts.dir(&attempt_id);
+                    stop_orphan(dir, attempt_id, self.attempts.epoch());
                 }
             }
             Effect::Answer { attempt_id, request, answer, .. } => {

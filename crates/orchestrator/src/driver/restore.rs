@@ -10,7 +10,7 @@ use canon_runtime::task::{self, TaskSpec};
 use super::{Driver, EVENT_VERSION, STATE_VERSION, STREAM};
 use crate::dispatch::{Event, Machine};
 use crate::sessions::Attempts;
-use crate::supervisor::{Attached, Incoming, SESSION_VARIABLE, SessionDir, SessionState};
+use crate::supervisor::{SessionDir, SessionState, end_for_certain, kill_leftovers};
 use crate::workspace::workspace_key;
 
 /// The variable by which every process of a hook knows its workspace (ruling 9).
@@ -49,21 +49,16 @@ pub enum RestoreError {
 /// The machine as the ledger has it.
 pub(super) fn machine(ledger: &Ledger) -> Result<Machine, RestoreError> {
     let mut machine = Machine::new();
-    let mut from = 1;
+    let mut upto = 0;
     if let Some(snapshot) = ledger.latest_snapshot(STREAM)?
         && snapshot.version == STATE_VERSION
         // A snapshot that cannot be read only costs the time of a whole replay.
         && let Ok(state) = snapshot.json()
     {
         machine = Machine::restore(state);
-        from = snapshot.upto_seq + 1;
+        upto = snapshot.upto_seq;
     }
-    let replayed = ledger.replay(STREAM, machine, |machine, record| {
-        if record.seq < from {
-            return Ok(machine);
-        }
-        replay(machine, record)
-    });
+    let replayed = ledger.replay_after(STREAM, upto, machine, replay);
     replayed.map_err(|error| match error {
         ReplayError::Read(error) => error.into(),
         ReplayError::Fold { source, .. } => source,
@@ -83,7 +78,7 @@ fn replay(mut machine: Machine, record: &canon_ledger::Record) -> Result<Machine
 
 impl Driver {
     /// The event that begins this daemon's part of the ledger. Sessions that live are taken up.
-    pub(super) fn first_event(&mut self) -> Event {
+    pub(super) async fn first_event(&mut self) -> Event {
         let config = self.settings.dispatch();
         if self.machine.is_new() {
             return Event::Started { instance: id::new("w"), config };
@@ -103,17 +98,17 @@ impl Driver {
                     }
                     Err(error) => {
                         tracing::error!(attempt_id, reason = %error, outcome = "failed", "session resume");
-                        // Nobody can speak to it, and the issue will be tried again.
-                        stop_orphan(dir, self.attempts.epoch());
+                        // Nobody can speak to it, and the issue will be tried again: not beside it.
+                        end_for_certain(&dir, &attempt_id, self.attempts.epoch()).await;
                     }
                 },
                 Ok(SessionState::Dead { .. }) => {
-                    end_leftovers(&attempt_id);
+                    kill_leftovers(&attempt_id);
                     self.end_hooks(&identifier);
                 }
                 Err(error) => {
                     tracing::error!(attempt_id, reason = %error, outcome = "failed", "session check");
-                    end_leftovers(&attempt_id);
+                    end_for_certain(&dir, &attempt_id, self.attempts.epoch()).await;
                 }
             }
         }
@@ -133,21 +128,23 @@ impl Driver {
     }
 }
 
-/// Removes the directories of sessions that the machine no longer remembers; one that still lives
-/// nobody wants any more, and it is ended first.
+/// Ends sessions that live but belong to no live attempt, and removes the directories of those that
+/// the machine no longer remembers.
 pub(super) fn tidy(attempts: &Attempts, machine: &Machine) {
     let Ok(entries) = std::fs::read_dir(attempts.sessions()) else { return };
+    let live: BTreeSet<&str> = machine.live_attempts().map(|(attempt_id, _)| attempt_id).collect();
     for entry in entries.flatten() {
         let Ok(attempt_id) = entry.file_name().into_string() else { continue };
-        if machine.issue_of_attempt(&attempt_id).is_some() {
+        if live.contains(attempt_id.as_str()) {
             continue;
         }
         let dir = attempts.dir(&attempt_id);
         match dir.settle() {
-            Ok(SessionState::Alive) => stop_orphan(dir, attempts.epoch()),
+            Ok(SessionState::Alive) => stop_orphan(dir, attempt_id, attempts.epoch()),
             Ok(SessionState::Dead { .. }) => {
-                end_leftovers(&attempt_id);
-                if let Err(error) = std::fs::remove_dir_all(dir.path()) {
+                if machine.issue_of_attempt(&attempt_id).is_none()
+                    && let Err(error) = std::fs::remove_dir_all(dir.path())
+                {
                     tracing::warn!(attempt_id, reason = %error, outcome = "failed", "session removal");
                 }
             }
@@ -159,27 +156,10 @@ pub(super) fn tidy(attempts: &Attempts, machine: &Machine) {
 }
 
 /// Ends a session that nobody wants any more, if it lives.
-pub(super) fn stop_orphan(dir: SessionDir, epoch: u64) {
+pub(super) fn stop_orphan(dir: SessionDir, attempt_id: String, epoch: u64) {
     task::spawn(TaskSpec::new("orphan stop"), async move {
-        if !matches!(dir.settle(), Ok(SessionState::Alive)) {
-            return;
-        }
-        match Attached::to(&dir, epoch, u64::MAX).await {
-            Ok(mut attached) => {
-                let _ = attached.link.stop().await;
-                while matches!(attached.lines.next().await, Incoming::Record(_)) {}
-            }
-            Err(error) => {
-                tracing::error!(reason = %error, outcome = "failed", "orphan stop");
-            }
+        if matches!(dir.settle(), Ok(SessionState::Alive)) {
+            end_for_certain(&dir, &attempt_id, epoch).await;
         }
     });
-}
-
-/// Ends what a dead session may have left where no PID namespace held it.
-pub(crate) fn end_leftovers(attempt_id: &str) {
-    for pid in group::processes_with_env(SESSION_VARIABLE, attempt_id) {
-        tracing::warn!(attempt_id, pid, outcome = "killed", "leftover process");
-        let _ = group::kill_process(pid, Signal::Kill);
-    }
 }

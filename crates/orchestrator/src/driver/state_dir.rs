@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use canon_digest::sha256;
+use canon_runtime::clock;
 
 /// The state of one workflow, under the state directory of the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,12 +63,13 @@ impl StateDir {
     /// A number greater than any before; to be called under the ledger's lock.
     pub(super) fn next_epoch(&self) -> Result<u64, StateDirError> {
         let path = self.0.join("epoch");
-        let last = match std::fs::read_to_string(&path) {
+        let last: u64 = match std::fs::read_to_string(&path) {
             Ok(text) => text.trim().parse().unwrap_or(0),
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(source) => return Err(self.error("its epoch cannot be read", source)),
         };
-        let next: u64 = last + 1;
+        // The clock keeps it growing even if the file is damaged.
+        let next = last.saturating_add(1).max(clock::now_ms());
         let temporary = self.0.join("epoch.tmp");
         std::fs::write(&temporary, next.to_string())
             .and_then(|()| std::fs::rename(&temporary, &path))
@@ -91,7 +93,9 @@ mod tests {
         let two = StateDir::of(home.path(), Path::new("/b/WORKFLOW.md"));
         assert_ne!(one, two);
         one.create().unwrap();
-        assert_eq!(one.next_epoch().unwrap(), 1);
-        assert_eq!(one.next_epoch().unwrap(), 2);
+        let first = one.next_epoch().unwrap();
+        assert!(one.next_epoch().unwrap() > first);
+        std::fs::write(one.path().join("epoch"), "damaged").unwrap();
+        assert!(one.next_epoch().unwrap() >= first);
     }
 }

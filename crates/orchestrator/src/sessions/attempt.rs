@@ -2,29 +2,29 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use canon_protocol::codex::client::{Answer, Client, Output, RequestKey};
+use canon_protocol::codex::client::{Answer, Client, Options, Output, Replayed, RequestKey};
 use canon_runtime::clock;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::converse::{self, Conversation, End, failure};
+use super::converse::{self, Conversation, End, Ended, failure};
 use super::evidence::{self, Counted};
 use super::live::{self, LiveCell, Phase};
 use super::record::{AttemptRecord, Origin};
 use super::timers::Timers;
 use super::{Command, Host, prepare, verify};
 use crate::dispatch::{AttemptOutcome, Event, Failure, StopReason, Usage};
-use crate::driver;
 use crate::settings::Settings;
-use crate::supervisor::{Attached, Lines, Records, SessionDir, Spec, launch};
+use crate::supervisor::{
+    Attached, GRACE_MS, JournalError, Lines, Records, SessionDir, Spec, end_for_certain,
+    kill_leftovers, launch,
+};
 use crate::workspace::{Workspace, workspace_key};
-
-/// From TERM to KILL when a session is ended.
-const GRACE_MS: u64 = 2_000;
 
 /// Containment of a session whose processes only its supervisor holds together.
 const SUBREAPER: &str = "subreaper";
@@ -41,6 +41,8 @@ pub(super) struct Attempt {
     pub(super) stop_reason: Arc<OnceLock<StopReason>>,
     pub(super) detach: CancellationToken,
     pub(super) live: LiveCell,
+    /// A session may live that must be gone before the attempt has ended.
+    pub(super) open: bool,
 }
 
 /// What a conversation reads besides its inbox.
@@ -77,7 +79,10 @@ impl Attempt {
         let mut counted = Counted::default();
         let mut kept = None;
         let (end, usage) = match self.work(resumed, &mut counted, &mut kept).await {
-            Ok(ended) => ended,
+            Ok(ended) => {
+                self.open = !ended.settled;
+                (ended.end, ended.usage)
+            }
             Err(Halt::Failed(failure)) => (End::Failed(failure), Usage::default()),
             Err(Halt::Stopped) => (End::Stopped, Usage::default()),
             Err(Halt::Left) => return,
@@ -103,7 +108,7 @@ impl Attempt {
         resumed: Option<AttemptRecord>,
         counted: &mut Counted,
         kept: &mut Option<Kept>,
-    ) -> Result<(End, Usage), Halt> {
+    ) -> Result<Ended, Halt> {
         let (record, session) = match resumed {
             Some(record) => {
                 self.live.set_started(record.started_at_ms);
@@ -151,7 +156,8 @@ impl Attempt {
     /// Starts the supervisor and its agent, and attaches.
     async fn launch(&mut self, record: &mut AttemptRecord) -> Result<Session, Halt> {
         self.live.phase(Phase::LaunchingAgentProcess);
-        let startup = |error: String| Halt::Failed(failure("codex_not_found", &error));
+        self.open = true;
+        let startup = |error: String| Halt::Failed(failure("startup_failed", &error));
         record.save(&self.dir).map_err(|error| startup(error.to_string()))?;
         let spec = Spec {
             attempt_id: self.origin.attempt_id.clone(),
@@ -181,18 +187,17 @@ impl Attempt {
         counted: &mut Counted,
     ) -> Result<Session, Halt> {
         let lost = |error: String| Halt::Failed(failure("port_exit", &error));
-        let mut journal = Vec::new();
-        let mut records =
-            Records::open(&self.dir.journal()).map_err(|error| lost(error.to_string()))?;
-        while let Some(record) = records.next_record().map_err(|error| lost(error.to_string()))? {
-            journal.push((converse::direction(record.direction), record.into_line()));
-        }
-        let from = journal.len() as u64;
+        self.open = true;
+        let (journal, options) = (self.dir.journal(), record.options.clone());
+        let replaying = tokio::task::spawn_blocking(move || replay(&journal, options));
+        let (replayed, from) = replaying
+            .await
+            .map_err(|error| lost(error.to_string()))?
+            .map_err(|error| lost(error.to_string()))?;
         // What came after the last record read comes over the socket.
         let attached = Attached::to(&self.dir, self.host.epoch, from)
             .await
             .map_err(|error| lost(error.to_string()))?;
-        let replayed = Client::replay(record.options.clone(), journal);
         for event in &replayed.events {
             self.live.fold(event);
             converse::count(counted, event);
@@ -207,7 +212,7 @@ impl Attempt {
         record: &AttemptRecord,
         session: Session,
         counted: &mut Counted,
-    ) -> (End, Usage) {
+    ) -> Ended {
         let (tool_results, tool_answers) = mpsc::unbounded_channel();
         let (lines, link) = converse::split(session.attached);
         let conversation = Conversation {
@@ -229,6 +234,7 @@ impl Attempt {
             tool_results,
             asked: session.asked,
             ending: None,
+            stuck: false,
             rate_limits: None,
         };
         conversation.run(Streams { lines, tool_answers }, session.outputs).await
@@ -238,10 +244,13 @@ impl Attempt {
     async fn finish(&self, began: Instant, counted: &Counted, kept: Option<Kept>) -> (u64, Value) {
         let ran_ms = live::millis(began.elapsed());
         let Some(kept) = kept else { return (ran_ms, Value::Null) };
-        // A PID namespace leaves nothing behind; without one, what fled from its supervisor is sought.
-        if kept.record.as_ref().and_then(|record| record.containment.as_deref()) == Some(SUBREAPER)
+        if self.open {
+            end_for_certain(&self.dir, &self.origin.attempt_id, self.host.epoch).await;
+        } else if kept.record.as_ref().and_then(|record| record.containment.as_deref())
+            == Some(SUBREAPER)
         {
-            driver::end_leftovers(&self.origin.attempt_id);
+            // A PID namespace leaves nothing behind; without one, what fled is sought.
+            kill_leftovers(&self.origin.attempt_id);
         }
         let tests_after = match &self.settings.config.agent.verify {
             Some(command) if kept.record.is_some() && self.leaves_a_result() => {
@@ -286,6 +295,27 @@ impl Attempt {
             issue_id = %issue.id, issue_identifier = %issue.identifier, session_id,
             attempt_id = %self.origin.attempt_id, outcome = word, reason, "attempt"
         );
+    }
+}
+
+/// Rebuilds the client from the journal, and tells the number of the first record that it lacks.
+fn replay(journal: &Path, options: Options) -> Result<(Replayed, u64), JournalError> {
+    let mut records = Records::open(journal)?;
+    let (mut read, mut failed) = (0, None);
+    let lines = std::iter::from_fn(|| match records.next_record() {
+        Ok(record) => record.map(|record| {
+            read += 1;
+            (converse::direction(record.direction), record.into_line())
+        }),
+        Err(error) => {
+            failed = Some(error);
+            None
+        }
+    });
+    let replayed = Client::replay(options, lines);
+    match failed {
+        Some(error) => Err(error),
+        None => Ok((replayed, read)),
     }
 }
 

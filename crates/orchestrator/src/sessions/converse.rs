@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use canon_protocol::codex::client::{
     Answer, Client, Event as AgentEvent, Exit, ItemKind, ItemPhase, Output, RequestKey, ToolCall,
@@ -12,6 +13,7 @@ use canon_protocol::lines::Line;
 use canon_runtime::task::{self, TaskSpec};
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Command;
@@ -20,7 +22,7 @@ use super::live::{self, LiveCell, Phase};
 use super::timers::Timers;
 use crate::dispatch::{Event, Failure, Question, SessionInfo, TurnOutcome, Usage};
 use crate::issue::Issue;
-use crate::supervisor::{Attached, Direction, ExitStatus, Incoming, Link};
+use crate::supervisor::{Attached, Direction, ExitStatus, GRACE_MS, Incoming, Link};
 use crate::template;
 use crate::tracker::{ToolContext, Tracker};
 
@@ -34,6 +36,26 @@ pub(super) enum End {
     Failed(Failure),
     /// This daemon leaves the session to its supervisor, or was fenced off: nothing is reported.
     Left,
+}
+
+/// How a conversation ended, and with how many tokens.
+pub(super) struct Ended {
+    pub(super) end: End,
+    pub(super) usage: Usage,
+    /// Nothing of the session is left, or it is another daemon's business.
+    pub(super) settled: bool,
+}
+
+/// From the order to end a session to its end: what a supervisor allows its agent, with room.
+const END_LIMIT: Duration = Duration::from_millis(GRACE_MS + 15_000);
+/// A supervisor that takes no line for so long is stuck.
+const SEND_LIMIT: Duration = Duration::from_secs(10);
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Everything that a conversation needs.
@@ -56,8 +78,10 @@ pub(super) struct Conversation<'a> {
     pub(super) tool_results: mpsc::UnboundedSender<(RequestKey, Answer)>,
     /// Questions that the machine was told of.
     pub(super) asked: BTreeSet<String>,
-    /// Why the session is being ended, once it is.
-    pub(super) ending: Option<End>,
+    /// Why the session is being ended, once it is, and until when its supervisor may take.
+    pub(super) ending: Option<(End, Instant)>,
+    /// The supervisor does not take what it is sent.
+    pub(super) stuck: bool,
     pub(super) rate_limits: Option<Value>,
 }
 
@@ -67,13 +91,18 @@ impl Conversation<'_> {
         mut self,
         attached: super::attempt::Streams,
         outputs: Vec<Output>,
-    ) -> (End, Usage) {
+    ) -> Ended {
         let super::attempt::Streams { mut lines, mut tool_answers } = attached;
         self.perform(outputs).await;
         loop {
+            if self.stuck {
+                return self.left_alive();
+            }
             let stopping = self.ending.is_some();
+            let deadline = self.ending.as_ref().map(|(_, until)| *until);
             tokio::select! {
-                () = self.detach.cancelled() => return self.result(End::Left),
+                () = at(deadline) => return self.left_alive(),
+                () = self.detach.cancelled() => return self.result(End::Left, true),
                 () = self.stop.cancelled(), if !stopping => self.end(End::Stopped).await,
                 incoming = lines.next() => match incoming {
                     Incoming::Record(record) => {
@@ -83,13 +112,10 @@ impl Conversation<'_> {
                     }
                     Incoming::Exited(exit) => {
                         let end = self.exited(&exit).await;
-                        return self.result(end);
+                        return self.result(end, true);
                     }
-                    Incoming::Fenced => return self.result(End::Left),
-                    Incoming::Lost => {
-                        let end = self.lost();
-                        return self.result(end);
-                    }
+                    Incoming::Fenced => return self.result(End::Left, true),
+                    Incoming::Lost => return self.left_alive(),
                 },
                 Some((key, answer)) = tool_answers.recv() => {
                     // Refused only if the call no longer waits, which the agent knows already.
@@ -106,8 +132,18 @@ impl Conversation<'_> {
         }
     }
 
-    fn result(self, end: End) -> (End, Usage) {
-        (end, live::usage(&self.client.usage()))
+    fn result(self, end: End, settled: bool) -> Ended {
+        Ended { end, usage: live::usage(&self.client.usage()), settled }
+    }
+
+    /// The supervisor has gone without a word, or does nothing that it is told: whether its agent
+    /// still runs is not known.
+    fn left_alive(mut self) -> Ended {
+        let end = match self.ending.take() {
+            Some((end, _)) => end,
+            None => End::Failed(failure("port_exit", "the session's supervisor cannot be reached")),
+        };
+        self.result(end, false)
     }
 
     async fn receive(&mut self, line: &Line) {
@@ -153,9 +189,9 @@ impl Conversation<'_> {
     /// Has the supervisor end the agent; the end comes as its exit.
     async fn end(&mut self, end: End) {
         self.live.phase(Phase::Finishing);
-        self.ending = Some(end);
-        // A supervisor that cannot be reached shows as lost at once.
-        let _ = self.link.stop().await;
+        self.ending = Some((end, Instant::now() + END_LIMIT));
+        // A supervisor that is gone shows as lost at once.
+        self.stuck |= timeout(SEND_LIMIT, self.link.stop()).await.is_err();
     }
 
     async fn fail(&mut self, category: &str, error: &str) {
@@ -168,7 +204,9 @@ impl Conversation<'_> {
         for output in outputs {
             match output {
                 // A supervisor that is gone shows as lost in the next read.
-                Output::Send(line) => drop(self.link.send(line).await),
+                Output::Send(line) => {
+                    self.stuck |= timeout(SEND_LIMIT, self.link.send(line)).await.is_err();
+                }
                 Output::SetTimer { id, after_ms } => self.timers.set(id, after_ms),
                 Output::ClearTimer { id } => self.timers.clear(&id),
                 Output::Event(event) => Box::pin(self.event(event)).await,
@@ -272,15 +310,8 @@ impl Conversation<'_> {
         let outputs = self.client.exited(Exit { code: exit.code, signal: exit.signal });
         self.perform(outputs).await;
         match self.ending.take() {
-            Some(end) => end,
+            Some((end, _)) => end,
             None => End::Failed(failure("port_exit", &format!("the agent ended: {exit}"))),
-        }
-    }
-
-    fn lost(&mut self) -> End {
-        match self.ending.take() {
-            Some(end) => end,
-            None => End::Failed(failure("port_exit", "the session's supervisor is gone")),
         }
     }
 

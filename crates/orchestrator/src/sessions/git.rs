@@ -54,7 +54,10 @@ async fn git(workspace: &Path, command: &str) -> Option<ExecResult> {
     );
     let mut script = Script::new(command, workspace);
     script.timeout = Some(TIMEOUT);
-    script.env = EnvPolicy::default();
+    // Nothing is fetched either: a remote's address can be a program. The variables win over any
+    // configuration.
+    script.env =
+        EnvPolicy::default().with("GIT_ALLOW_PROTOCOL", "none").with("GIT_NO_LAZY_FETCH", "1");
     run(script).await.ok()
 }
 
@@ -86,6 +89,35 @@ mod tests {
         assert_eq!(subjects, ["three", "two  words"]);
         assert_eq!(commits(root.path(), None).await.len(), 3);
         assert!(tree(root.path()).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_missing_object_is_not_fetched_by_a_program() {
+        for url in ["ext::sh -c 'touch% fetched'", "."] {
+            let root = tempfile::tempdir().unwrap();
+            sh(root.path(), "git init -q . && git config user.name n && git config user.email e")
+                .await;
+            sh(
+                root.path(),
+                "git commit -q --allow-empty -m one && git commit -q --allow-empty -m two",
+            )
+            .await;
+            sh(
+                root.path(),
+                &format!(
+                    "git config core.repositoryformatversion 1 && git config extensions.partialClone origin \
+                     && git config remote.origin.promisor true && git config remote.origin.url \"{url}\" \
+                     && git config remote.origin.uploadpack 'touch fetched; false' \
+                     && git config protocol.ext.allow always && git config protocol.file.allow always \
+                     && id=$(git rev-parse HEAD) && rm -f .git/objects/${{id:0:2}}/${{id:2}}"
+                ),
+            )
+            .await;
+            commits(root.path(), None).await;
+            head(root.path()).await;
+            tree(root.path()).await;
+            assert!(!root.path().join("fetched").exists(), "{url}");
+        }
     }
 
     #[tokio::test]

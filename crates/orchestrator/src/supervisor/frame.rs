@@ -34,7 +34,8 @@ pub struct ExitStatus {
     pub code: Option<i32>,
     /// The signal that killed it, if one did.
     pub signal: Option<i32>,
-    /// Why the supervisor ended it, if it did: `told`, `orphaned`.
+    /// Why the supervisor ended it, if it did: `told`, `orphaned`, `journal` (it could not be
+    /// written), `journal_full`.
     pub ended_by: Option<String>,
 }
 
@@ -44,6 +45,12 @@ impl std::fmt::Display for ExitStatus {
             (Some(code), _) => write!(f, "exit code {code}"),
             (None, Some(signal)) => write!(f, "signal {signal}"),
             (None, None) => f.write_str("unknown status"),
+        }?;
+        match self.ended_by.as_deref() {
+            Some("journal_full") => f.write_str(", because it wrote more than a session may"),
+            Some("journal") => f.write_str(", because its output could not be recorded"),
+            Some("orphaned") => f.write_str(", because no daemon came back in time"),
+            _ => Ok(()),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
+use super::SESSION_VARIABLE;
 use super::dir::{DirError, SessionDir, Spec};
 use super::run::Report;
 
@@ -73,6 +74,7 @@ pub async fn launch(
         .arg(dir.path())
         .env_clear()
         .envs(env)
+        .env(SESSION_VARIABLE, &spec.attempt_id)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)

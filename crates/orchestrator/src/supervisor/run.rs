@@ -21,10 +21,14 @@ use super::dir::{DirError, SessionDir, Spec};
 use super::frame::{ExitStatus, Frame, Hello, Welcome};
 use super::journal::{Direction, JournalError, Writer};
 
+/// How long an agent may take to end by itself once its input has ended.
+const AFTER_INPUT: Duration = Duration::from_millis(400);
 /// After the agent's end, how long leftovers may hold its output open.
 const DRAIN: Duration = Duration::from_millis(500);
 /// After everything was sent, how long an attached daemon has to read it.
 const LINGER: Duration = Duration::from_secs(5);
+/// A journal of more bytes ends its session: it could fill the disk, and could not be replayed.
+const MAX_JOURNAL: u64 = 256 * 1024 * 1024;
 /// At least this often children that were left to us are reaped.
 const REAP_EVERY: Duration = Duration::from_secs(30);
 
@@ -139,6 +143,8 @@ struct Supervisor {
 
 /// The agent is being ended.
 struct Stop {
+    term_at: Instant,
+    termed: bool,
     kill_at: Instant,
     reason: &'static str,
     killed: bool,
@@ -199,6 +205,9 @@ impl Supervisor {
                 log(&error);
                 self.end_agent("journal");
             }
+            if self.journal.length() > MAX_JOURNAL {
+                self.end_agent("journal_full");
+            }
             self.reap();
             self.check_deadlines();
             self.settle()?;
@@ -232,7 +241,11 @@ impl Supervisor {
 
     fn next_deadline(&self) -> Duration {
         let orphaned = self.alone_since.map(|since| since + self.orphan_grace());
-        let kill = self.stop.as_ref().filter(|stop| !stop.killed).map(|stop| stop.kill_at);
+        let kill = self
+            .stop
+            .as_ref()
+            .filter(|stop| !stop.killed)
+            .map(|stop| if stop.termed { stop.kill_at } else { stop.term_at });
         let ended = self
             .ended
             .as_ref()
@@ -374,6 +387,13 @@ impl Supervisor {
             self.end_agent("orphaned");
         }
         if let Some(stop) = &mut self.stop
+            && !stop.termed
+            && now >= stop.term_at
+        {
+            stop.termed = true;
+            self.agent.signal(Signal::Term);
+        }
+        if let Some(stop) = &mut self.stop
             && !stop.killed
             && now >= stop.kill_at
         {
@@ -383,15 +403,15 @@ impl Supervisor {
         }
     }
 
-    /// TERM to the agent's group, KILL to all that is left after the grace.
+    /// The end of its input, then TERM to the agent's group, then KILL to all that is left.
     fn end_agent(&mut self, reason: &'static str) {
         if self.stop.is_some() || self.ended.is_some() {
             return;
         }
         self.agent.close_input();
-        self.agent.signal(Signal::Term);
-        let grace = Duration::from_millis(self.spec.grace_ms);
-        self.stop = Some(Stop { kill_at: Instant::now() + grace, reason, killed: false });
+        let term_at = Instant::now() + AFTER_INPUT;
+        let kill_at = term_at + Duration::from_millis(self.spec.grace_ms);
+        self.stop = Some(Stop { term_at, termed: false, kill_at, reason, killed: false });
     }
 
     /// Once the agent has ended and its output is drained: leftovers are killed, the end is on

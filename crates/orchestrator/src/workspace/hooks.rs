@@ -192,7 +192,10 @@ pub(super) async fn run(call: Call<'_>) -> Result<HookOutcome, HookError> {
 fn script(call: &Call<'_>) -> Script {
     let mut script = Script::new(call.script, call.workspace);
     script.shell = Shell::BashLogin;
-    script.env = environment(call, std::env::vars());
+    // A variable that is not UTF-8 cannot be handed on as text; hooks do without it.
+    let parent = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    script.env = environment(call, parent);
     script.timeout = Some(call.limit);
     script.output_limit = OUTPUT_LIMIT;
     script.cancel = call.cancel.clone();

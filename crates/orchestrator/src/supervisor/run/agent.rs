@@ -12,7 +12,6 @@ use canon_protocol::lines::{Line, LineDecoder};
 use rustix::event::PollFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::supervisor::SESSION_VARIABLE;
 use crate::supervisor::dir::Spec;
 
 /// Bytes of standard error that are kept; what comes after is read and dropped.
@@ -41,7 +40,6 @@ impl Agent {
         command
             .args(["-lc", &spec.command])
             .current_dir(&spec.cwd)
-            .env(SESSION_VARIABLE, &spec.attempt_id)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
