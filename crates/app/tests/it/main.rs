@@ -13,4 +13,5 @@ mod daemon;
 mod exec_cmd;
 mod quickstart;
 mod rulings;
+mod stuck;
 mod up;
