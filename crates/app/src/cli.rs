@@ -96,6 +96,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
 fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .max_blocking_threads(32)
         .enable_all()
         .build()
         .map_err(|error| Error::environment(format!("the runtime cannot be started: {error}")))

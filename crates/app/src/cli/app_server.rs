@@ -1,6 +1,7 @@
 //! `canon app-server`: Canon's agent behind the Codex app-server protocol.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::{logs, runtime};
 use crate::bridge::agent::{Limits, model_name};
@@ -29,7 +30,8 @@ pub fn run(args: Args) -> Result<ExitCode, Error> {
     };
     let runtime = runtime()?;
     let served = runtime.block_on(serve(tokio::io::stdin(), tokio::io::stdout(), setup));
-    // A read of standard input that nobody ends must not hold the process.
-    runtime.shutdown_background();
+    // What threads held, their temporary directories above all, goes with them; a read of standard
+    // input that nobody ends must not hold the process for ever.
+    runtime.shutdown_timeout(Duration::from_secs(1));
     served.map(|()| ExitCode::SUCCESS)
 }

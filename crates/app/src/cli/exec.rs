@@ -93,10 +93,8 @@ async fn work(args: &Args, task: String, model: &Model) -> Result<Outcome, Error
         Mode::WorkspaceWrite => SandboxPolicy::workspace_write(),
         Mode::DangerFullAccess => SandboxPolicy::DangerFullAccess,
     };
-    let sandbox = Sandbox {
-        policy: policy.with_network(args.network),
-        masked: vec![crate::home::state()?],
-    };
+    let sandbox =
+        Sandbox { policy: policy.with_network(args.network), masked: vec![crate::home::state()?] };
     let environment = sandbox.environment(&cwd).await?;
     let found = environment.sandbox();
     if args.json {
@@ -128,7 +126,7 @@ async fn work(args: &Args, task: String, model: &Model) -> Result<Outcome, Error
         loop {
             tokio::select! {
                 outcome = &mut running => break outcome,
-                _ = tokio::signal::ctrl_c(), if !interrupted => {
+                () = told_to_end(), if !interrupted => {
                     interrupted = true;
                     let _ = handle.abort();
                 }
@@ -145,6 +143,21 @@ async fn work(args: &Args, task: String, model: &Model) -> Result<Outcome, Error
         return Err(Error::new(Kind::Interrupted, "interrupted; its processes are ended"));
     }
     outcome.map_err(|error| Error::work(error.to_string()))
+}
+
+/// Waits for Ctrl-C, for a service manager's TERM, or for the terminal to go away: each ends the
+/// session in order, with its processes and its temporary files.
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = async |kind| match signal(kind) {
+        Ok(mut signals) => drop(signals.recv().await),
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        () = wait(SignalKind::interrupt()) => {}
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::hangup()) => {}
+    }
 }
 
 fn finish(args: &Args, model: &Model, outcome: &Outcome) -> Result<ExitCode, Error> {
@@ -179,7 +192,8 @@ fn data(event: &SessionEvent) {
 fn note(event: &SessionEvent) {
     match &event.data {
         EventData::ToolCallStart { tool_name, arguments, .. } => {
-            let what = ["command", "file_path", "pattern"].iter().find_map(|key| arguments[key].as_str());
+            let what =
+                ["command", "file_path", "pattern"].iter().find_map(|key| arguments[key].as_str());
             print::note(format_args!("· {tool_name} {}", what.unwrap_or_default()));
         }
         EventData::ToolCallEnd { tool_name, output, is_error: true, .. } => {
