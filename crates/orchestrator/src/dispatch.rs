@@ -111,12 +111,13 @@ impl Machine {
     }
 
     /// Difference between what a successful read of `ids` returned and what is known, for [`Event::Reconciled`] and
-    /// [`Event::Refreshed`]. Take it immediately before the event is applied.
+    /// [`Event::Refreshed`]. Take it immediately before the event is applied. Ids that could not be read are not
+    /// among `ids`, but in [`Reread::unread`].
     pub fn reread(&self, ids: &[String], issues: Vec<Issue>) -> Reread {
         let found: BTreeMap<&str, &Issue> = issues.iter().map(|i| (i.id.as_str(), i)).collect();
         let missing = ids.iter().filter(|id| !found.contains_key(id.as_str())).cloned().collect();
         let changed = issues.into_iter().filter(|i| self.known(&i.id) != Some(i)).collect();
-        Reread { changed, missing }
+        Reread { changed, missing, unread: BTreeMap::new() }
     }
 
     /// Attempt id and issue of every live attempt: what to re-attach after a replay, before

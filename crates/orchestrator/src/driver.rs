@@ -36,6 +36,7 @@ use crate::settings::{Settings, SettingsError};
 use crate::supervisor::Launch;
 use crate::tracker::TrackerError;
 use crate::watch;
+use gateway::Found;
 use issues::Issues;
 use pace::Pace;
 use timers::Timers;
@@ -140,14 +141,12 @@ pub(crate) enum Input {
     /// The running issues of a poll.
     Reconciled {
         poll_id: u64,
-        ids: Vec<String>,
-        answer: Result<Vec<Issue>, TrackerError>,
+        answer: Result<Found, TrackerError>,
     },
     /// Issues by id.
     Refreshed {
         refresh_id: u64,
-        ids: Vec<String>,
-        answer: Result<Vec<Issue>, TrackerError>,
+        answer: Result<Found, TrackerError>,
     },
     /// The workflow file changed.
     Reloaded(Result<Box<Settings>, SettingsError>),
@@ -280,6 +279,7 @@ impl Driver {
         for input in batch {
             let now = clock::now_ms();
             let Some(event) = self.event_of(input) else { continue };
+            gateway::log(&event);
             match NewRecord::json(event.kind(), EVENT_VERSION, now, &event) {
                 Ok(record) => records.push(record),
                 Err(error) => {
@@ -319,16 +319,16 @@ impl Driver {
             Input::Polled { poll_id, answer: Err(error) } => {
                 Event::PollFailed { poll_id, error: error.to_string() }
             }
-            Input::Reconciled { poll_id, ids, answer: Ok(issues) } => {
-                Event::Reconciled { poll_id, reread: self.machine.reread(&ids, issues) }
+            Input::Reconciled { poll_id, answer: Ok(found) } => {
+                Event::Reconciled { poll_id, reread: found.reread(&self.machine) }
             }
-            Input::Reconciled { poll_id, answer: Err(error), .. } => {
+            Input::Reconciled { poll_id, answer: Err(error) } => {
                 Event::ReconcileFailed { poll_id, error: error.to_string() }
             }
-            Input::Refreshed { refresh_id, ids, answer: Ok(issues) } => {
-                Event::Refreshed { refresh_id, reread: self.machine.reread(&ids, issues) }
+            Input::Refreshed { refresh_id, answer: Ok(found) } => {
+                Event::Refreshed { refresh_id, reread: found.reread(&self.machine) }
             }
-            Input::Refreshed { refresh_id, answer: Err(error), .. } => {
+            Input::Refreshed { refresh_id, answer: Err(error) } => {
                 Event::RefreshFailed { refresh_id, error: error.to_string() }
             }
             Input::Reloaded(Ok(settings)) => {

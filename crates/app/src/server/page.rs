@@ -76,8 +76,9 @@ fn health(overview: &Overview) -> Markup {
     // A file that cannot be read is said twice: as its state, and as why the settings are old.
     let config_error = overview.config_error.as_ref();
     let config_error = config_error.filter(|error| snapshot.workflow_error.as_ref() != Some(error));
+    let tracker_error = snapshot.tracker_error();
     let troubles = [
-        ("tracker", snapshot.poll_error.as_ref()),
+        ("tracker", tracker_error.as_ref()),
         ("workflow file, nothing new is dispatched", snapshot.workflow_error.as_ref()),
         ("workflow file, the last good settings stay in force", config_error),
     ];

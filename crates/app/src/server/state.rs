@@ -51,8 +51,7 @@ pub(super) fn state(overview: &Overview) -> Value {
 }
 
 fn health(overview: &Overview) -> Value {
-    let Snapshot { poll_error, workflow_error, last_poll_ms, next_poll_ms, .. } =
-        &overview.snapshot;
+    let Snapshot { workflow_error, last_poll_ms, next_poll_ms, .. } = &overview.snapshot;
     let problems: Vec<Value> = overview
         .problems
         .iter()
@@ -66,7 +65,7 @@ fn health(overview: &Overview) -> Value {
         .collect();
     json!({
         "ok": is_healthy(overview),
-        "poll_error": poll_error,
+        "poll_error": overview.snapshot.tracker_error(),
         "workflow_error": workflow_error,
         "config_error": overview.config_error,
         "problems": problems,
@@ -77,7 +76,7 @@ fn health(overview: &Overview) -> Value {
 
 /// Whether nothing needs a person, as far as the daemon itself goes.
 pub(super) fn is_healthy(overview: &Overview) -> bool {
-    overview.snapshot.poll_error.is_none()
+    overview.snapshot.tracker_error().is_none()
         && overview.snapshot.workflow_error.is_none()
         && overview.config_error.is_none()
         && overview.problems.is_empty()

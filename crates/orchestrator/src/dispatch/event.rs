@@ -228,7 +228,7 @@ pub struct PollDelta {
     pub removed: Vec<String>,
 }
 
-/// What a successful read by ids told; an id in neither list is as known before. See
+/// What a read by ids told; an id that is nowhere here is as known before. See
 /// [`Machine::reread`](super::Machine::reread).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reread {
@@ -236,6 +236,9 @@ pub struct Reread {
     pub changed: Vec<Issue>,
     /// Ids that the tracker no longer shows.
     pub missing: Vec<String>,
+    /// Ids whose records could not be read, with why; never read as absence (ruling 11).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unread: BTreeMap<String, String>,
 }
 
 /// An issue by its two names.

@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub last_poll_ms: Option<u64>,
     /// Why the last poll failed, if it did.
     pub poll_error: Option<String>,
+    /// What was wrong with the last read of the running issues, if anything was.
+    pub reconcile_error: Option<String>,
     /// When the next poll is due.
     pub next_poll_ms: Option<u64>,
     /// Why the workflow file cannot be used, while it cannot.
@@ -44,6 +46,16 @@ pub struct Snapshot {
     pub slots_used: u32,
     /// Slots in all.
     pub slots: u32,
+}
+
+impl Snapshot {
+    /// What is wrong with reading the tracker, of candidates and of running issues, in one line.
+    pub fn tracker_error(&self) -> Option<String> {
+        let mut errors: Vec<&str> =
+            self.poll_error.iter().chain(&self.reconcile_error).map(String::as_str).collect();
+        errors.dedup();
+        (!errors.is_empty()).then(|| errors.join("; "))
+    }
 }
 
 /// One live attempt.

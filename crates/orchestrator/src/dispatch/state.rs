@@ -202,7 +202,11 @@ pub(super) struct PollState {
     /// Issues read or released since the running cycle began: its data about them is older.
     pub(super) newer: BTreeSet<String>,
     pub(super) last_ok_ms: Option<u64>,
+    /// Why the last read of the candidates failed, if it did.
     pub(super) error: Option<String>,
+    /// What was wrong with the last read of the running issues, if anything was.
+    #[serde(default)]
+    pub(super) reconcile_error: Option<String>,
 }
 
 /// A timer at the driver.

@@ -51,6 +51,7 @@ impl Machine {
             rate_limits: s.rate_limits.clone(),
             last_poll_ms: s.poll.last_ok_ms.map(|ms| clock.to_wall(ms)),
             poll_error: s.poll.error.clone(),
+            reconcile_error: s.poll.reconcile_error.clone(),
             next_poll_ms: s.poll.timer.map(|timer| clock.to_wall(timer.due_ms)),
             workflow_error: s.broken.clone(),
             paused: s.paused,

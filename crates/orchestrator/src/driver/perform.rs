@@ -18,11 +18,7 @@ impl Driver {
             Effect::FetchTerminal { fetch_id, states, .. } => self.fetch_terminal(fetch_id, states),
             Effect::Poll { poll_id, states, running, .. } => self.poll(poll_id, states, running),
             Effect::Refresh { refresh_id, ids, .. } => {
-                self.fetch_by_ids(ids, move |ids, answer| Input::Refreshed {
-                    refresh_id,
-                    ids,
-                    answer,
-                });
+                self.fetch_by_ids(ids, move |answer| Input::Refreshed { refresh_id, answer });
             }
             Effect::SetTimer { key, timer_id, delay_ms, .. } => {
                 self.timer_set(key, timer_id, delay_ms);

@@ -201,6 +201,7 @@ pub(crate) fn overview() -> Overview {
         rate_limits: None,
         last_poll_ms: Some(NOW - 10_000),
         poll_error: None,
+        reconcile_error: None,
         next_poll_ms: Some(NOW + 20_000),
         workflow_error: None,
         paused: false,

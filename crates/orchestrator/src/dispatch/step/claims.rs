@@ -220,6 +220,19 @@ impl Step<'_> {
         }
     }
 
+    /// A free slot's read succeeded, but for this record: the slot goes to others. A claim looks again after its
+    /// delay; a candidate is one again when a poll finds it readable.
+    pub(super) fn slot_unread(&mut self, id: &str, error: &str) {
+        if let Some(retry) = self.s.retries.get_mut(id) {
+            retry.waiting_since = None;
+            self.retry_unread(id, error);
+        } else if !self.s.is_claimed(id) {
+            self.s.candidates.remove(id);
+            self.changed();
+        }
+        self.reindex(id);
+    }
+
     /// Ends a claim that has no attempt.
     fn give_up(&mut self, id: &str, rule: &'static str) {
         let Some(retry) = self.s.retries.remove(id) else { return };

@@ -25,6 +25,22 @@ impl From<Reread> for Answers {
     }
 }
 
+/// Issues named in one message, at most.
+const NAMED: usize = 3;
+
+/// What people are told of running issues that could not be read.
+fn passed_over(unread: &BTreeMap<String, String>) -> Option<String> {
+    if unread.is_empty() {
+        return None;
+    }
+    let named = unread.iter().take(NAMED).map(|(id, error)| format!("{id}: {error}"));
+    let mut named: Vec<String> = named.collect();
+    if unread.len() > NAMED {
+        named.push(format!("and {} more", unread.len() - NAMED));
+    }
+    Some(format!("running issues that cannot be read go on as they are: {}", named.join("; ")))
+}
+
 impl Step<'_> {
     /// The poll's timer fired: the period is kept, whatever the polls cost (ruling 16).
     pub(super) fn poll_due(&mut self) {
@@ -59,6 +75,9 @@ impl Step<'_> {
         poll.started_at_change = self.s.change;
         poll.in_flight = Some(InFlight { id: poll_id, since_ms });
         poll.reconciling.clone_from(&running);
+        if running.is_empty() {
+            poll.reconcile_error = None;
+        }
         let states = self.s.config.active_states.clone();
         self.emit(Effect::Poll { poll_id, states, running, rule: Cow::Borrowed(rule) });
     }
@@ -67,13 +86,18 @@ impl Step<'_> {
         self.s.poll.in_flight.is_some_and(|poll| poll.id == poll_id)
     }
 
-    /// Symphony §8.5 part B.
-    pub(super) fn reconciled(&mut self, poll_id: u64, reread: Reread) {
+    /// Symphony §8.5 part B. An issue that could not be read goes on, and holds up no other (ruling 11).
+    pub(super) fn reconciled(&mut self, poll_id: u64, mut reread: Reread) {
         if !self.is_current_poll(poll_id) {
             return;
         }
+        let unread = std::mem::take(&mut reread.unread);
+        self.s.poll.reconcile_error = passed_over(&unread);
         let mut answers = Answers::from(reread);
         for id in std::mem::take(&mut self.s.poll.reconciling) {
+            if unread.contains_key(&id) {
+                continue;
+            }
             let unmoved =
                 self.s.running.get(&id).is_some_and(|r| {
                     !matches!(r.phase, Phase::Ending { .. } | Phase::Stopping { .. })
@@ -99,7 +123,7 @@ impl Step<'_> {
     pub(super) fn reconcile_failed(&mut self, poll_id: u64, error: String) {
         if self.is_current_poll(poll_id) {
             self.s.poll.reconciling.clear();
-            self.s.poll.error = Some(error);
+            self.s.poll.reconcile_error = Some(error);
         }
     }
 
@@ -189,9 +213,14 @@ impl Step<'_> {
         Some((*purpose, std::mem::take(&mut reads.asked)))
     }
 
-    pub(super) fn refreshed(&mut self, refresh_id: u64, reread: Reread) {
+    pub(super) fn refreshed(&mut self, refresh_id: u64, mut reread: Reread) {
         let Some((purpose, asked)) = self.take_read(refresh_id) else { return };
+        let unread = std::mem::take(&mut reread.unread);
         let mut answers = Answers::from(reread);
+        if purpose == RefreshPurpose::Slot && asked.iter().all(|id| unread.contains_key(id)) {
+            // Asking for one after the other would not end soon if all are like this.
+            self.s.slots_await_poll = true;
+        }
         let mut ids: Vec<String> = asked.into_iter().collect();
         if purpose == RefreshPurpose::Slot {
             // Those that have waited longest come first.
@@ -205,6 +234,14 @@ impl Step<'_> {
             });
         }
         for id in ids {
+            if let Some(error) = unread.get(&id) {
+                match purpose {
+                    RefreshPurpose::TurnBoundary => self.boundary_unread(&id, error),
+                    RefreshPurpose::Retry => self.retry_unread(&id, error),
+                    RefreshPurpose::Slot => self.slot_unread(&id, error),
+                }
+                continue;
+            }
             match purpose {
                 RefreshPurpose::TurnBoundary => self.boundary_read(&id, &mut answers),
                 RefreshPurpose::Retry => self.retry_read(&id, &mut answers),

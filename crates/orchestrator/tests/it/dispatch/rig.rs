@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use canon_orchestrator::dispatch::{
     AttemptOutcome, DispatchConfig, Effect, Event, Failure, Machine, Question, RefreshPurpose,
-    SessionInfo, TimerKey, TurnOutcome, Usage,
+    Reread, SessionInfo, TimerKey, TurnOutcome, Usage,
 };
 use canon_orchestrator::issue::Issue;
 use serde_json::Value;
@@ -125,6 +125,36 @@ impl Rig {
         let reread = self.machine.reread(&running, issues);
         let poll_id = self.poll_id();
         self.apply(Event::Reconciled { poll_id, reread })
+    }
+
+    /// The running issues as a new poll finds them, but for `unread`.
+    pub(crate) fn reconcile_but(&mut self, issues: Vec<Issue>, unread: &[&str]) -> Vec<Effect> {
+        let effects = self.apply(Event::RefreshRequested);
+        let [Effect::Poll { poll_id, running, .. }] = &effects[..] else { panic!("{effects:?}") };
+        let reread = self.reread_but(running, issues, unread);
+        self.apply(Event::Reconciled { poll_id: *poll_id, reread })
+    }
+
+    /// Answers a read, but for `unread`.
+    pub(crate) fn read_but(
+        &mut self,
+        purpose: RefreshPurpose,
+        issues: Vec<Issue>,
+        unread: &[&str],
+    ) -> Vec<Effect> {
+        let (refresh_id, ids) = self.reads.remove(&purpose).unwrap();
+        let reread = self.reread_but(&ids, issues, unread);
+        self.apply(Event::Refreshed { refresh_id, reread })
+    }
+
+    fn reread_but(&self, ids: &[String], issues: Vec<Issue>, unread: &[&str]) -> Reread {
+        let broken = |id: &String| unread.contains(&id.as_str());
+        let read: Vec<String> = ids.iter().filter(|id| !broken(id)).cloned().collect();
+        let unread = ids.iter().filter(|id| broken(id));
+        Reread {
+            unread: unread.map(|id| (id.clone(), "not YAML".to_owned())).collect(),
+            ..self.machine.reread(&read, issues)
+        }
     }
 
     /// Ids of the read in flight.

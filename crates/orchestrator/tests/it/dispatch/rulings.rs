@@ -230,6 +230,133 @@ fn ruling_11_an_error_is_never_read_as_gone() {
 }
 
 #[test]
+fn ruling_11_a_broken_record_holds_up_no_other_at_reconciliation() {
+    let mut rig = Rig::with(config(2), vec![issue("1"), issue("2")]);
+    let effects = rig.reconcile_but(vec![in_state("1", "Done")], &["2"]);
+    let [Effect::StopAttempt { attempt_id, cleanup: true, .. }] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(*attempt_id, rig.attempt("1"));
+    assert!(rig.runs("2"));
+    rig.polled(vec![]);
+    let error = rig.machine.snapshot(rig.now).tracker_error().unwrap();
+    assert!(error.contains("2: not YAML"), "a poll that works does not hide it: {error}");
+    rig.reconcile_but(vec![], &["2"]);
+    assert!(rig.runs("2"), "what cannot be read is not gone");
+    rig.polled(vec![]);
+    rig.reconcile(vec![issue("2")]);
+    assert_eq!(rig.machine.snapshot(rig.now).tracker_error(), None);
+}
+
+#[test]
+fn ruling_11_an_error_of_reconciliation_ends_with_what_it_was_about() {
+    let mut rig = Rig::with(config(1), vec![issue("1")]);
+    rig.reconcile_but(vec![], &["1"]);
+    rig.polled(vec![]);
+    rig.fails("1");
+    assert!(rig.machine.snapshot(rig.now).reconcile_error.is_some());
+    rig.poll(vec![]);
+    assert_eq!(rig.machine.snapshot(rig.now).reconcile_error, None, "nothing runs");
+}
+
+#[test]
+fn ruling_11_a_broken_record_fails_only_its_own_attempt_at_a_turn_boundary() {
+    let mut rig = Rig::with(config(3), vec![issue("1"), issue("2"), issue("3")]);
+    for id in ["1", "2", "3"] {
+        rig.turn_starts(id, 1);
+        rig.turn_ends(id, 1, TurnOutcome::Completed);
+    }
+    // The first is read alone, the others in one batch after it.
+    rig.read(RefreshPurpose::TurnBoundary, vec![issue("1")]);
+    assert_eq!(rig.asked(RefreshPurpose::TurnBoundary), ["2", "3"]);
+    let effects = rig.read_but(RefreshPurpose::TurnBoundary, vec![issue("3")], &["2"]);
+    let [
+        Effect::EndSession { attempt_id: ended, failure: Some(failure), .. },
+        Effect::NextTurn { attempt_id: next, .. },
+    ] = &effects[..]
+    else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(*ended, rig.attempt("2"));
+    assert_eq!(failure.error, "issue state refresh error: not YAML");
+    assert_eq!(*next, rig.attempt("3"));
+}
+
+#[test]
+fn ruling_11_a_broken_record_delays_only_its_own_retry() {
+    let mut rig = Rig::with(config(3), vec![issue("1"), issue("2"), issue("3")]);
+    for id in ["1", "2", "3"] {
+        rig.fails(id);
+    }
+    for id in ["1", "2", "3"] {
+        let timer_id = rig.retry_timer(id);
+        rig.apply(Event::TimerFired { timer_id });
+    }
+    rig.read(RefreshPurpose::Retry, vec![issue("1")]);
+    rig.read_but(RefreshPurpose::Retry, vec![issue("3")], &["2"]);
+    assert!(rig.runs("1") && rig.runs("3") && !rig.runs("2"));
+    let row = rig.machine.snapshot(rig.now).retrying.remove(0);
+    assert_eq!(row.error.as_deref(), Some("retry refresh failed: not YAML"));
+    assert_eq!(row.attempt, Some(1), "the count does not rise");
+    let timer_id = rig.retry_timer("2");
+    rig.apply(Event::TimerFired { timer_id });
+    rig.read(RefreshPurpose::Retry, vec![issue("2")]);
+    assert!(rig.runs("2"));
+}
+
+#[test]
+fn ruling_11_a_broken_record_leaves_a_free_slot_to_others() {
+    let issues = || ["1", "2", "3", "4", "5"].map(issue).to_vec();
+    let mut rig = Rig::with(config(2), issues());
+    rig.apply(Event::Paused);
+    rig.fails("1");
+    rig.fails("2");
+    rig.apply(Event::Resumed);
+    assert_eq!(rig.asked(RefreshPurpose::Slot), ["3", "4"]);
+    rig.read_but(RefreshPurpose::Slot, vec![issue("4")], &["3"]);
+    assert!(rig.runs("4") && !rig.runs("3"));
+    assert_eq!(rig.asked(RefreshPurpose::Slot), ["5"], "not the broken one again");
+    let effects = rig.read_but(RefreshPurpose::Slot, vec![], &["5"]);
+    assert!(effects.is_empty(), "where nothing can be read, the next poll decides: {effects:?}");
+    rig.poll(issues());
+    assert!(rig.runs("3"), "it is a candidate again once it can be read");
+}
+
+#[test]
+fn ruling_11_a_claim_with_a_broken_record_does_not_wait_in_the_line_for_slots() {
+    let mut rig = Rig::with(config(1), vec![issue("1")]);
+    rig.fails("1");
+    rig.poll(vec![issue("1"), issue("2"), issue("3")]);
+    assert!(rig.runs("2"));
+    let timer_id = rig.retry_timer("1");
+    rig.apply(Event::TimerFired { timer_id });
+    rig.read(RefreshPurpose::Retry, vec![issue("1")]);
+    assert!(rig.machine.snapshot(rig.now).retrying[0].waiting_for_slot);
+    rig.fails("2");
+    assert_eq!(rig.asked(RefreshPurpose::Slot), ["1"]);
+    rig.read_but(RefreshPurpose::Slot, vec![], &["1"]);
+    let effects = rig.poll(vec![issue("2"), issue("3")]);
+    assert_eq!(kinds(&effects), ["start_attempt"], "the slot goes to another at once");
+    assert!(rig.runs("3"));
+    let snapshot = rig.machine.snapshot(rig.now);
+    let row = snapshot.retrying.iter().find(|row| row.issue_id == "1").unwrap();
+    assert!(!row.waiting_for_slot);
+    assert_eq!(row.error.as_deref(), Some("retry refresh failed: not YAML"));
+    rig.retry_timer("1");
+}
+
+#[test]
+fn ruling_11_records_without_unread_ids_are_still_read() {
+    let old = serde_json::json!({
+        "kind": "refreshed", "refresh_id": 1, "reread": { "changed": [], "missing": ["1"] }
+    });
+    let event: Event = serde_json::from_value(old.clone()).unwrap();
+    let Event::Refreshed { reread, .. } = &event else { panic!("{event:?}") };
+    assert!(reread.unread.is_empty());
+    assert_eq!(serde_json::to_value(&event).unwrap(), old);
+}
+
+#[test]
 fn ruling_12_no_stall_timeout_disables_the_check() {
     for disabled in [None, Some(0)] {
         let mut settings = config(1);

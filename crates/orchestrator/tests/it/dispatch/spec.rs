@@ -347,8 +347,13 @@ fn spec_14_2_a_failed_poll_keeps_everything() {
     let snapshot = rig.machine.snapshot(rig.now);
     assert_eq!(snapshot.running.len(), 2);
     assert_eq!(snapshot.poll_error.as_deref(), Some("HTTP 502"));
+    assert_eq!(snapshot.tracker_error().as_deref(), Some("HTTP 502"), "the same is said once");
     rig.poll(vec![issue("1")]);
-    assert_eq!(rig.machine.snapshot(rig.now).poll_error, None);
+    let snapshot = rig.machine.snapshot(rig.now);
+    assert_eq!(snapshot.poll_error, None);
+    assert_eq!(snapshot.reconcile_error.as_deref(), Some("HTTP 502"), "that was another read");
+    rig.reconcile(vec![issue("1"), issue("2")]);
+    assert_eq!(rig.machine.snapshot(rig.now).tracker_error(), None);
 }
 
 #[test]

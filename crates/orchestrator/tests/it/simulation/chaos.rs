@@ -45,7 +45,12 @@ pub(crate) fn config(rng: &mut Rng) -> DispatchConfig {
 pub(crate) fn disturb(world: &mut World) {
     let now = world.now;
     match world.rng.range(0, 99) {
-        0..=49 | 82..=85 => {
+        82..=85 => {
+            let id = some_issue(world);
+            let until = now + world.rng.range(MINUTE, HOUR);
+            world.tracker.broken_until.insert(id, until);
+        }
+        0..=49 => {
             for _ in 0..world.rng.range(1, 3) {
                 world.tracker.disturb(&mut world.rng);
             }

@@ -242,7 +242,8 @@ impl Checks {
         for agent in agents.values() {
             let issue = tracker.issues.get(&agent.issue_id);
             let right = issue.is_some_and(|i| config.standing(i) == Standing::Eligible);
-            if right || agent.doomed || !agent.alive() {
+            let broken = tracker.is_broken(&agent.issue_id, now);
+            if right || broken || agent.doomed || !agent.alive() {
                 self.wrong_since.remove(&agent.attempt_id);
                 continue;
             }

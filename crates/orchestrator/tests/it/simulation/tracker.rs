@@ -16,6 +16,8 @@ pub(crate) struct Tracker {
     made: u64,
     pub(crate) fails_until: u64,
     pub(crate) hangs_until: u64,
+    /// Records that are malformed, until when.
+    pub(crate) broken_until: BTreeMap<String, u64>,
 }
 
 impl Tracker {
@@ -47,10 +49,20 @@ impl Tracker {
         );
     }
 
-    pub(crate) fn by_states(&self, states: &[String]) -> Vec<Issue> {
+    /// Whether the record is there and cannot be read.
+    pub(crate) fn is_broken(&self, id: &str, now: u64) -> bool {
+        self.issues.contains_key(id) && self.broken_until.get(id).is_some_and(|until| now < *until)
+    }
+
+    /// Those that can be read, as a listing has it: without a word about the others.
+    pub(crate) fn by_states(&self, states: &[String], now: u64) -> Vec<Issue> {
         let spellings =
             |state: &str| states.iter().any(|s| s.trim().eq_ignore_ascii_case(state.trim()));
-        self.issues.values().filter(|i| spellings(&i.state)).cloned().collect()
+        self.issues
+            .values()
+            .filter(|i| spellings(&i.state) && !self.is_broken(&i.id, now))
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn by_ids(&self, ids: &[String]) -> Vec<Issue> {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use canon_orchestrator::dispatch::{
-    AttemptOutcome, DispatchConfig, Effect, Event, Failure, IdleStatus, IssueRef, Machine,
+    AttemptOutcome, DispatchConfig, Effect, Event, Failure, IdleStatus, IssueRef, Machine, Reread,
     ShutdownMode, State,
 };
 
@@ -30,6 +30,7 @@ pub(crate) struct Tally {
     pub(crate) failures: u64,
     pub(crate) continuations: u64,
     pub(crate) tracker_errors: u64,
+    pub(crate) broken_records: u64,
     pub(crate) clock_jumps: u64,
     pub(crate) reloads: u64,
     pub(crate) shutdowns: u64,
@@ -49,6 +50,7 @@ impl Tally {
             ("failures", self.failures),
             ("continuations", self.continuations),
             ("tracker errors", self.tracker_errors),
+            ("broken records", self.broken_records),
             ("clock jumps", self.clock_jumps),
             ("reloads", self.reloads),
             ("shutdowns", self.shutdowns),
@@ -67,6 +69,7 @@ impl Tally {
         self.failures += other.failures;
         self.continuations += other.continuations;
         self.tracker_errors += other.tracker_errors;
+        self.broken_records += other.broken_records;
         self.clock_jumps += other.clock_jumps;
         self.reloads += other.reloads;
         self.shutdowns += other.shutdowns;
@@ -177,6 +180,7 @@ impl World {
         self.calm = true;
         self.fuse = None;
         (self.tracker.fails_until, self.tracker.hangs_until) = (0, 0);
+        self.tracker.broken_until.clear();
         if self.up {
             self.crash();
         }
@@ -425,6 +429,17 @@ impl World {
         fails
     }
 
+    /// What a read by ids tells: of each record by itself.
+    fn reread(&mut self, ids: Vec<String>) -> Reread {
+        let (broken, read): (Vec<String>, Vec<String>) =
+            ids.into_iter().partition(|id| self.tracker.is_broken(id, self.now));
+        self.tally.broken_records += broken.len() as u64;
+        Reread {
+            unread: broken.into_iter().map(|id| (id, "not YAML".to_owned())).collect(),
+            ..self.machine.reread(&read, self.tracker.by_ids(&read))
+        }
+    }
+
     fn carry_out(&mut self, plan: Plan) {
         let epoch = self.epoch;
         let error = || "the tracker is down".to_owned();
@@ -466,7 +481,7 @@ impl World {
                     true => Event::TerminalFetchFailed { fetch_id, error: error() },
                     false => {
                         let states = TERMINAL.map(str::to_owned);
-                        let issues = self.tracker.by_states(&states);
+                        let issues = self.tracker.by_states(&states, self.now);
                         let issues = issues
                             .iter()
                             .filter(|i| self.workspaces.contains(&i.id))
@@ -481,11 +496,7 @@ impl World {
                 if !running.is_empty() {
                     let event = match self.tracker_fails() {
                         true => Event::ReconcileFailed { poll_id, error: error() },
-                        false => {
-                            let issues = self.tracker.by_ids(&running);
-                            let reread = self.machine.reread(&running, issues);
-                            Event::Reconciled { poll_id, reread }
-                        }
+                        false => Event::Reconciled { poll_id, reread: self.reread(running) },
                     };
                     self.apply(event);
                 }
@@ -496,8 +507,8 @@ impl World {
                 let event = match self.tracker_fails() {
                     true => Event::PollFailed { poll_id, error: error() },
                     false => {
-                        let delta = self.machine.poll_delta(self.tracker.by_states(&states));
-                        Event::Polled { poll_id, delta }
+                        let issues = self.tracker.by_states(&states, self.now);
+                        Event::Polled { poll_id, delta: self.machine.poll_delta(issues) }
                     }
                 };
                 self.apply(event);
@@ -505,10 +516,7 @@ impl World {
             Plan::Read { refresh_id, ids, .. } => {
                 let event = match self.tracker_fails() {
                     true => Event::RefreshFailed { refresh_id, error: error() },
-                    false => {
-                        let reread = self.machine.reread(&ids, self.tracker.by_ids(&ids));
-                        Event::Refreshed { refresh_id, reread }
-                    }
+                    false => Event::Refreshed { refresh_id, reread: self.reread(ids) },
                 };
                 self.apply(event);
             }
