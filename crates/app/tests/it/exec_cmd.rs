@@ -184,7 +184,9 @@ fn a_sandbox_holds_what_it_says() {
 
 #[test]
 fn an_interrupt_ends_it_with_its_processes() {
-    let env = place(&[shell(0, "touch started; sleep 1000")]);
+    let arguments = json!({ "command": "touch started; sleep 1000", "timeout_ms": 600_000 });
+    let call = json!({ "name": "shell", "arguments": arguments });
+    let env = place(&[json!({ "reply": { "tool_calls": [call] } })]);
     let model = format!("scripted/{}", env.path("transcript.jsonl").display());
     let run = env.spawn(&["exec", "wait", "--model", &model]);
     until("the command runs", || env.path("project/started").exists().then_some(()));

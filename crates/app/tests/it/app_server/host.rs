@@ -1,13 +1,13 @@
 //! A host for the protocol's client: `canon app-server` as a child, its pipes, and timers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use canon_protocol::codex::client::{
-    Answer, Client, Event, Exit, Options, Output, RequestKey, TimerId, TurnEnd,
+    Answer, Client, Event, Exit, ItemPhase, Options, Output, RequestKey, TimerId, TurnEnd,
 };
 use canon_protocol::lines::{Line, LineDecoder};
 use serde_json::{Value, json};
@@ -228,6 +228,14 @@ impl Host {
         let bad = ["malformed", "other_message", "unsupported_request"];
         let bad: Vec<_> = self.events.iter().filter(|event| bad.contains(&event.name())).collect();
         assert!(bad.is_empty(), "{bad:#?}");
+        let items = |wanted: ItemPhase| {
+            let items = self.events.iter().filter_map(move |event| match event {
+                Event::Item { phase, item } if *phase == wanted => Some(item.id.clone()),
+                _ => None,
+            });
+            items.collect::<BTreeSet<_>>()
+        };
+        assert_eq!(items(ItemPhase::Started), items(ItemPhase::Completed), "{:#?}", self.events);
         env.assert_nothing_left();
     }
 }
