@@ -11,10 +11,14 @@ use canon_testkit::app_server::Step;
 
 /// Moves an issue by hand, as a person would.
 fn move_to(env: &TestEnv, id: &str, state: &str) {
-    let name = format!("project/issues/{id}.md");
-    let text = env.read(&name).replace("state: Todo", &format!("state: {state}"));
-    let half = env.write(&format!("project/{id}.tmp"), &text);
-    std::fs::rename(half, env.path(&name)).unwrap();
+    let text = env.read(&format!("project/issues/{id}.md"));
+    put(env, id, &text.replace("state: Todo", &format!("state: {state}")));
+}
+
+/// Gives an issue's file another content, in one step.
+fn put(env: &TestEnv, id: &str, text: &str) {
+    let half = env.write(&format!("project/{id}.tmp"), text);
+    std::fs::rename(half, env.path(&format!("project/issues/{id}.md"))).unwrap();
 }
 
 #[test]
@@ -128,5 +132,48 @@ fn ruling_10_a_hook_that_hangs_holds_up_nothing_else() {
     up.state(|state| state["counts"]["running"] == 0 && state["counts"]["held"] == 1);
     up.signal(Signal::INT);
     assert_eq!(up.wait(PATIENCE).code, Some(0));
+    env.assert_nothing_left();
+}
+
+#[test]
+fn ruling_11_a_broken_record_holds_up_only_itself() {
+    let env = place(vec![turn(vec![
+        noted(1),
+        fake::gate("open"),
+        usage(),
+        update(json!({ "state": "Review" })),
+    ])]);
+    env.issue("A-1");
+    env.issue("A-2");
+    let mut up = env.spawn(&["up", "--port", "0"]);
+    let at_work = |row: &serde_json::Value| row["turn_count"] == 1;
+    up.state(|state| {
+        state["counts"]["running"] == 2 && state["running"].as_array().unwrap().iter().all(at_work)
+    });
+    let good = env.read("project/issues/A-2.md");
+    put(&env, "A-2", "---\nid: [A-2\ntitle: {\n---\nDo it.\n");
+    let broken = |state: &serde_json::Value| {
+        let error = state["health"]["poll_error"].as_str().unwrap_or_default();
+        error.contains("A-2") && state["health"]["ok"] == false
+    };
+    up.state(broken);
+    move_to(&env, "A-1", "Backlog");
+    let moved = std::time::Instant::now();
+    let state = up.state(|state| state["counts"]["running"] == 1);
+    assert!(moved.elapsed() < std::time::Duration::from_secs(10), "{:?}", moved.elapsed());
+    assert_eq!(state["running"][0]["issue_identifier"], "A-2", "it goes on: {state:#}");
+    assert_eq!(state["running"][0]["stopping"], json!(null), "{state:#}");
+    assert!(broken(&state), "it is still said: {state:#}");
+    assert!(up.stderr().contains("tracker read"), "it is logged: {}", up.stderr());
+    put(&env, "A-2", &good);
+    up.state(|state| state["health"]["ok"] == true);
+    env.write("fake/open", "");
+    until("A-2 is done", || (env.state_of("A-2") == "Review").then_some(()));
+    up.state(|state| state["counts"]["running"] == 0);
+    up.signal(Signal::INT);
+    assert_eq!(up.wait(PATIENCE).code, Some(0));
+    let noted = fake::Noted::read(&env);
+    assert_eq!(noted.worked_on("A-2").len(), 1, "it was one attempt");
+    assert_no_wrong(&env);
     env.assert_nothing_left();
 }

@@ -137,7 +137,9 @@ fn guess_id(bytes: &[u8]) -> Option<String> {
         .take_while(|line| line.trim_end() != "---")
         .find_map(|line| line.strip_prefix("id:"))?;
     let id = line.split(" #").next().unwrap_or(line).trim().trim_matches(['"', '\'']);
-    (!id.is_empty()).then(|| id.to_owned())
+    // Anything else may be what is broken.
+    let plain = |c: char| c.is_alphanumeric() || "-_./#".contains(c);
+    (!id.is_empty() && id.chars().all(plain)).then(|| id.to_owned())
 }
 
 /// Text of `key`, trimmed; `None` where it is missing.

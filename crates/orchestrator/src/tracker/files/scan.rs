@@ -262,14 +262,17 @@ fn unreadable(path: PathBuf, last: Option<&Entry>, error: &io::Error) -> Entry {
     Entry { path, stamp: None, record: Err(Arc::new(with_last_id(bad, last))) }
 }
 
-/// A file that does not tell its id any more most likely still has the one that it had.
+/// A file that does not tell its id any more most likely still has the one that it had. Where it
+/// seems to tell another one, it may be either or neither: a broken `id` line makes no issue go.
 fn with_last_id(mut bad: Malformed, last: Option<&Entry>) -> Malformed {
-    if bad.id.is_none() {
-        bad.id = match last.map(|entry| &entry.record) {
-            Some(Ok(record)) => Some(record.issue.id.clone()),
-            Some(Err(before)) => before.id.clone(),
-            None => None,
-        };
-    }
+    let Some(last) = last else { return bad };
+    let before = match &last.record {
+        Ok(record) => Some(&record.issue.id),
+        Err(before) => before.id.as_ref(),
+    };
+    bad.id = match bad.id {
+        None => before.cloned(),
+        Some(told) => Some(told).filter(|told| before == Some(told)),
+    };
     bad
 }

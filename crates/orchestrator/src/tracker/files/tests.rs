@@ -247,6 +247,25 @@ async fn ruling_11_an_unreadable_directory_is_an_error_and_not_an_empty_tracker(
 }
 
 #[tokio::test]
+async fn ruling_11_a_broken_id_line_makes_no_issue_go() {
+    for line in ["id: [a", "id: A-", "id: {", "id: 'a", "id: a: b"] {
+        let fixture = fixture();
+        fixture.issue("one", "id: A-2\n");
+        fixture.issue("two", "");
+        assert_eq!(fixture.active_ids().await, ["A-2", "two"]);
+        fixture.write("one.md", &format!("---\n{line}\ntitle: {{\nstate: Todo\n---\n"));
+        for _ in 0..3 {
+            let error = fixture.by_id("A-2").await.unwrap_err();
+            assert_eq!(error.category(), "tracker_response", "{line}");
+            assert!(fixture.by_id("two").await.unwrap().is_some());
+            fixture.active().await;
+        }
+        fixture.issue("one", "id: A-2\n");
+        assert!(fixture.by_id("A-2").await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
 async fn repeated_ids_and_identifiers_are_all_malformed() {
     let fixture = fixture();
     fixture.issue("a", "id: X\n");
