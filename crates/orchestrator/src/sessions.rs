@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use attempt::Begin;
 use canon_exec::sandbox::HelperCommand;
 use canon_runtime::task::{self, TaskSpec};
 use serde_json::Value;
@@ -132,15 +133,31 @@ impl Attempts {
 
     /// Starts an attempt that never ran. A second start of the same attempt does nothing.
     pub fn start(&mut self, settings: Arc<Settings>, origin: Origin) {
-        self.spawn(settings, origin, None);
+        self.spawn(settings, origin, Begin::Fresh);
     }
 
     /// Takes up an attempt whose supervisor lives.
     pub fn resume(&mut self, settings: Arc<Settings>, attempt_id: &str) -> Result<(), ResumeError> {
-        let record = record::AttemptRecord::load(&self.dir(attempt_id))
-            .map_err(|source| ResumeError { attempt_id: attempt_id.to_owned(), source })?;
-        self.spawn(settings, record.origin.clone(), Some(record));
+        let record = self.record(attempt_id)?;
+        self.spawn(settings, record.origin.clone(), Begin::TakeUp(record));
         Ok(())
+    }
+
+    /// Finishes an attempt whose session is over: verification, `after_run`, evidence, report.
+    pub fn conclude(
+        &mut self,
+        settings: Arc<Settings>,
+        attempt_id: &str,
+    ) -> Result<(), ResumeError> {
+        let record = self.record(attempt_id)?;
+        self.spawn(settings, record.origin.clone(), Begin::Conclude(record));
+        Ok(())
+    }
+
+    fn record(&self, attempt_id: &str) -> Result<Box<record::AttemptRecord>, ResumeError> {
+        record::AttemptRecord::load(&self.dir(attempt_id))
+            .map(Box::new)
+            .map_err(|source| ResumeError { attempt_id: attempt_id.to_owned(), source })
     }
 
     /// The daemon's epoch.
@@ -148,12 +165,7 @@ impl Attempts {
         self.host.epoch
     }
 
-    fn spawn(
-        &mut self,
-        settings: Arc<Settings>,
-        origin: Origin,
-        resumed: Option<record::AttemptRecord>,
-    ) {
+    fn spawn(&mut self, settings: Arc<Settings>, origin: Origin, begin: Begin) {
         let attempt_id = origin.attempt_id.clone();
         if self.running.contains_key(&attempt_id) {
             return;
@@ -182,7 +194,7 @@ impl Attempts {
         };
         let (host, dir, events) = (self.host.clone(), self.dir(&attempt_id), self.events.clone());
         self.running.insert(attempt_id.clone(), handle);
-        let working = task::spawn(TaskSpec::new("attempt").signalled(), attempt.run(resumed));
+        let working = task::spawn(TaskSpec::new("attempt").signalled(), attempt.run(begin));
         task::spawn(TaskSpec::new("attempt watch").signalled(), async move {
             if working.await.is_err() {
                 end_for_certain(&dir, &attempt_id, host.epoch).await;

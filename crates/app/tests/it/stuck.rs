@@ -5,7 +5,9 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::up::env::{PATIENCE, kill, until};
-use crate::up::fake::{FRONT_MATTER, Noted, assert_no_wrong, noted, place, run, turn, update};
+use crate::up::fake::{
+    FRONT_MATTER, Noted, assert_no_wrong, finishes, noted, place, run, turn, update,
+};
 
 /// The first attempt's turn waits for ever, later ones finish.
 fn stubborn_once() -> Vec<canon_testkit::app_server::Turn> {
@@ -45,6 +47,30 @@ fn a_stall_under_a_stopped_supervisor_comes_to_an_end() {
     assert_eq!(up.wait(PATIENCE).code, Some(0));
     assert_eq!(Noted::read(&env).worked_on("A-1").len(), 2);
     assert_no_wrong(&env);
+    env.assert_nothing_left();
+}
+
+#[test]
+fn ruling_09_after_run_runs_again_when_the_daemon_died_in_it() {
+    // The first time, the hook waits until the daemon is gone.
+    let hook = "hooks: { after_run: 'echo ran >> \"$TEST_DIR/after\"; [ -e \"$TEST_DIR/go\" ] || sleep 1000' }\n";
+    let env = place(finishes("Review"));
+    env.workflow(&format!("{FRONT_MATTER}{hook}"), "Work on {{ issue.identifier }}.");
+    env.issue("A-1");
+    let up = env.spawn(&["up", "--port", "0"]);
+    until("after_run runs", || env.path("fake/after").exists().then_some(()));
+    up.kill();
+    env.write("fake/go", "");
+    let ended = env.run(&["up", "--until-idle"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(env.read("fake/after"), "ran\nran\n");
+    assert!(ended.stdout.contains("15 tokens"), "they were counted: {}", ended.stdout);
+    let (machine, _) = env.replay();
+    let view = machine.issue_view("A-1", 0).unwrap();
+    let attempts = view.history.unwrap().attempts;
+    assert_eq!(attempts.len(), 1, "{attempts:#?}");
+    assert_eq!(attempts[0].evidence["tools"]["issue_update"], 1, "{attempts:#?}");
+    assert_eq!(Noted::read(&env).worked_on("A-1").len(), 1);
     env.assert_nothing_left();
 }
 

@@ -26,7 +26,8 @@ pub enum Event {
     Restarted {
         /// Settings in force now.
         config: DispatchConfig,
-        /// Attempts whose supervisors were found alive and re-attached; all others are lost.
+        /// Attempts that will still report their end: those whose supervisors were found alive, and
+        /// those that are being finished. All others are lost.
         alive: BTreeSet<String>,
     },
     /// The workflow file was read anew and is valid; also ends a [`Event::WorkflowBroken`].

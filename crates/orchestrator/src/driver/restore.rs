@@ -105,6 +105,11 @@ impl Driver {
                 Ok(SessionState::Dead { .. }) => {
                     kill_leftovers(&attempt_id);
                     self.end_hooks(&identifier);
+                    // One that had come as far as its agent still has an end to be made of it.
+                    let settings = self.settings.clone();
+                    if self.attempts.conclude(settings, &attempt_id).is_ok() {
+                        alive.insert(attempt_id);
+                    }
                 }
                 Err(error) => {
                     tracing::error!(attempt_id, reason = %error, outcome = "failed", "session check");

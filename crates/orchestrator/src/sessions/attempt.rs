@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use canon_protocol::codex::client::{Answer, Client, Options, Output, Replayed, RequestKey};
 use canon_runtime::clock;
@@ -59,6 +59,19 @@ struct Session {
     asked: BTreeSet<String>,
 }
 
+/// Where an attempt stands when its task begins.
+pub(super) enum Begin {
+    /// It never ran.
+    Fresh,
+    /// Its supervisor lives.
+    TakeUp(Box<AttemptRecord>),
+    /// Its session is over, but nobody has finished it.
+    Conclude(Box<AttemptRecord>),
+}
+
+/// How long the orders that a restart repeats may take to arrive.
+const ORDER_WAIT: Duration = Duration::from_millis(500);
+
 /// Why an attempt went no further.
 enum Halt {
     Failed(Failure),
@@ -73,12 +86,12 @@ impl From<Failure> for Halt {
 }
 
 impl Attempt {
-    /// Runs the attempt to its end and reports it; from its record if it was running already.
-    pub(super) async fn run(mut self, resumed: Option<AttemptRecord>) {
+    /// Runs the attempt from where it stands to its end, and reports that.
+    pub(super) async fn run(mut self, begin: Begin) {
         let began = Instant::now();
         let mut counted = Counted::default();
         let mut kept = None;
-        let (end, usage) = match self.work(resumed, &mut counted, &mut kept).await {
+        let (end, usage) = match self.work(begin, &mut counted, &mut kept).await {
             Ok(ended) => {
                 self.open = !ended.settled;
                 (ended.end, ended.usage)
@@ -105,18 +118,23 @@ impl Attempt {
 
     async fn work(
         &mut self,
-        resumed: Option<AttemptRecord>,
+        begin: Begin,
         counted: &mut Counted,
         kept: &mut Option<Kept>,
     ) -> Result<Ended, Halt> {
-        let (record, session) = match resumed {
-            Some(record) => {
+        let (record, session) = match begin {
+            Begin::TakeUp(record) => {
                 self.live.set_started(record.started_at_ms);
                 *kept = Some(Kept::of(&record));
                 let session = self.take_up(&record, counted).await?;
-                (record, session)
+                (*record, session)
             }
-            None => {
+            Begin::Conclude(record) => {
+                self.live.set_started(record.started_at_ms);
+                *kept = Some(Kept::of(&record));
+                return Ok(self.conclude(*record, counted).await);
+            }
+            Begin::Fresh => {
                 let mut record = self.prepare(kept).await?;
                 *kept = Some(Kept::of(&record));
                 let session = self.launch(&mut record).await?;
@@ -205,6 +223,40 @@ impl Attempt {
         let asked = replayed.client.waiting().map(|input| input.key.to_string()).collect();
         self.live.phase(Phase::StreamingTurn);
         Ok(Session { attached, client: replayed.client, outputs: replayed.outputs, asked })
+    }
+
+    /// The end of a session that did not outlive the last daemon, or ended without one: it is counted
+    /// from its journal, and what the machine had ordered before decides how it ended.
+    async fn conclude(&mut self, record: AttemptRecord, counted: &mut Counted) -> Ended {
+        let (journal, options) = (self.dir.journal(), record.options);
+        let replaying = tokio::task::spawn_blocking(move || replay(&journal, options));
+        let mut usage = Usage::default();
+        if let Ok(Ok((replayed, _))) = replaying.await {
+            usage = live::usage(&replayed.client.usage());
+            for event in &replayed.events {
+                self.live.fold(event);
+                converse::count(counted, event);
+            }
+        }
+        let ordered = async {
+            loop {
+                match self.inbox.recv().await {
+                    Some(Command::End { failure }) => return failure,
+                    Some(_) => {}
+                    None => std::future::pending().await,
+                }
+            }
+        };
+        let end = tokio::select! {
+            () = self.detach.cancelled() => End::Left,
+            () = self.stop.cancelled() => End::Stopped,
+            failure = ordered => End::Ordered(failure),
+            () = tokio::time::sleep(ORDER_WAIT) => {
+                let how = self.dir.exit().map_or_else(String::new, |exit| format!(": {exit}"));
+                End::Failed(failure("lost", &format!("the session did not survive its daemon{how}")))
+            }
+        };
+        Ended { end, usage, settled: true }
     }
 
     async fn converse(
