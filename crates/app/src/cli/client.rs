@@ -106,6 +106,6 @@ pub fn retry(args: &IssueArgs) -> Result<ExitCode, Error> {
 
 fn post(target: &Target, path: &[&str], body: &Value, done: &str) -> Result<ExitCode, Error> {
     Daemon::of(target)?.post(path, body)?;
-    print::note(table::plain(done));
+    print::note(done);
     Ok(ExitCode::SUCCESS)
 }

@@ -55,6 +55,9 @@ pub struct Args {
 
 /// Runs the daemon until it is idle (if asked) or told to end.
 pub fn run(args: Args) -> Result<ExitCode, Error> {
+    // Whoever reads what it says, or does not, decides nothing about the work.
+    print::in_background()
+        .map_err(|error| Error::environment(format!("the output cannot be prepared: {error}")))?;
     let cwd = std::env::current_dir()
         .map_err(|error| Error::environment(format!("no current directory: {error}")))?;
     let path = workflow::resolve_path(args.workflow.as_deref(), &cwd);
@@ -67,7 +70,10 @@ pub fn run(args: Args) -> Result<ExitCode, Error> {
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         preflight::check(&settings, model.as_deref(), state.path()).await?;
-        orchestrate(&args, path, state, model, &settings).await
+        let outcome = orchestrate(&args, path, state, model, &settings).await;
+        // Here a second signal still ends it.
+        print::flush();
+        outcome
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
@@ -81,7 +87,7 @@ async fn orchestrate(
     settings: &Settings,
 ) -> Result<ExitCode, Error> {
     let bound = listen(args, settings)?;
-    logs::of_daemon(state.path(), args.verbose)?;
+    let _log = logs::of_daemon(state.path(), args.verbose)?;
     for warning in &settings.warnings {
         print::note(format_args!("warning: {warning}"));
     }
@@ -165,13 +171,14 @@ async fn signals(shutdown: mpsc::Sender<ShutdownMode>) {
         if std::mem::replace(&mut asked, true) {
             std::process::exit(130);
         }
+        // Nobody takes it when the driver is at its end; the second one still counts.
+        let _ = shutdown.send(mode).await;
         print::note(match mode {
-            ShutdownMode::Detach => "ending; live sessions go on and are taken up at the next start",
+            ShutdownMode::Detach => {
+                "ending; live sessions go on and are taken up at the next start"
+            }
             _ => "ending the sessions; once more to leave at once",
         });
-        if shutdown.send(mode).await.is_err() {
-            return;
-        }
     }
 }
 

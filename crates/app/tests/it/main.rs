@@ -11,6 +11,7 @@ mod codex;
 mod crash;
 mod daemon;
 mod exec_cmd;
+mod output;
 mod quickstart;
 mod rulings;
 mod stuck;

@@ -3,6 +3,7 @@
 use canon_runtime::clock;
 use serde_json::Value;
 
+pub(super) use crate::cli::print::plain;
 use crate::server::span::span;
 
 /// Characters of the last column; the others are as wide as they need to be.
@@ -49,15 +50,6 @@ pub(super) fn troubles(state: &Value) -> Vec<String> {
         out.push(format!("{}{line}: {}", text(&problem["place"]), text(&problem["message"])));
     }
     out
-}
-
-/// `text` without anything that a terminal would act on.
-pub(super) fn plain(text: &str) -> String {
-    let acts = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if acts(c) { ' ' } else { c }).collect()
 }
 
 fn summary(state: &Value) -> String {

@@ -29,7 +29,7 @@ impl Progress {
     }
 
     fn line(&self, now_ms: u64, issue: &str, tone: Tone, text: &str) {
-        let text = print::one_line(text, WIDTH);
+        let (issue, text) = (print::plain(issue), print::one_line(text, WIDTH));
         let time = clock::rfc3339(now_ms);
         let time = time.get(11..19).unwrap_or_default();
         let code = match tone {
@@ -39,7 +39,8 @@ impl Progress {
             Tone::Ask => "\u{1b}[33m",
         };
         if self.colours {
-            print::note(format_args!("\u{1b}[2m{time}\u{1b}[0m {issue:<8} {code}{text}\u{1b}[0m"));
+            let line = format!("\u{1b}[2m{time}\u{1b}[0m {issue:<8} {code}{text}\u{1b}[0m");
+            print::painted(line);
         } else {
             print::note(format_args!("{time} {issue:<8} {text}"));
         }
@@ -50,14 +51,18 @@ impl Progress {
         match event {
             Event::SessionStarted { attempt_id, session } => {
                 let model = session.model.as_deref().unwrap_or("its default model");
-                let model = std::path::Path::new(model).file_name().map_or_else(
-                    || model.to_owned(),
-                    |name| name.to_string_lossy().into_owned(),
-                );
+                let model = std::path::Path::new(model)
+                    .file_name()
+                    .map_or_else(|| model.to_owned(), |name| name.to_string_lossy().into_owned());
                 self.line(now_ms, &name(attempt_id), Tone::Plain, &format!("session with {model}"));
             }
             Event::TurnStarted { attempt_id, turn_no, .. } => {
-                self.line(now_ms, &name(attempt_id), Tone::Plain, &format!("turn {turn_no} started"));
+                self.line(
+                    now_ms,
+                    &name(attempt_id),
+                    Tone::Plain,
+                    &format!("turn {turn_no} started"),
+                );
             }
             Event::TurnEnded { attempt_id, turn_no, outcome, usage } => {
                 let (tone, text) = match outcome {

@@ -44,13 +44,10 @@ pub(super) async fn print(machine: &Machine, settings: &Settings) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    print::data("");
-    print::data(line(&HEAD.map(str::to_owned), &widths));
-    for row in &rows {
-        print::data(line(&row.cells, &widths));
-    }
+    let mut lines = vec![String::new(), line(&HEAD.map(str::to_owned), &widths)];
+    lines.extend(rows.iter().map(|row| line(&row.cells, &widths)));
     let totals = machine.snapshot(now).totals;
-    print::data(format_args!(
+    lines.push(format!(
         "\n{} attempts ({} completed, {} failed, {} stopped), {} tokens, {:.1} s of agents' time",
         totals.attempts,
         totals.completed,
@@ -59,7 +56,8 @@ pub(super) async fn print(machine: &Machine, settings: &Settings) {
         totals.usage.total_tokens,
         totals.seconds_running,
     ));
-    print::data(format_args!("workspaces: {}", settings.config.workspace.root.display()));
+    lines.push(format!("workspaces: {}", settings.config.workspace.root.display()));
+    print::data(lines.join("\n"));
 }
 
 /// The issues' states now; where the tracker does not say, as they were last seen.
@@ -121,7 +119,8 @@ fn row(
                 }
             },
             note,
-        ],
+        ]
+        .map(|cell| print::plain(&cell)),
     }
 }
 
