@@ -22,7 +22,10 @@ pub fn state() -> Result<PathBuf, Error> {
             .hint("set CANON_HOME to a directory that can be written"));
     };
     std::path::absolute(&path).map_err(|source| {
-        Error::environment(format!("the state directory {} is not usable: {source}", path.display()))
-            .hint("set CANON_HOME to a directory that can be written")
+        Error::environment(format!(
+            "the state directory {} is not usable: {source}",
+            path.display()
+        ))
+        .hint("set CANON_HOME to a directory that can be written")
     })
 }

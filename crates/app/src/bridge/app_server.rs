@@ -41,7 +41,9 @@ where
 {
     let (peer, incoming, moving) = connect(input, output, DEFAULT_MAX_LINE);
     let bytes = task::spawn(TaskSpec::new("app-server stream").signalled(), moving);
-    Server { peer, setup: Arc::new(setup), client: None, threads: HashMap::new() }.run(incoming).await;
+    Server { peer, setup: Arc::new(setup), client: None, threads: HashMap::new() }
+        .run(incoming)
+        .await;
     // The last answers are written before the stream is let go.
     let _ = bytes.await;
     Ok(())

@@ -27,7 +27,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
         return Ok(ExitCode::SUCCESS);
     }
     let width = models.iter().map(|model| model.id.len()).max().unwrap_or(0);
-    let price = |price: Option<f64>| price.map_or_else(|| "?".to_owned(), |price| format!("{price}"));
+    let price =
+        |price: Option<f64>| price.map_or_else(|| "?".to_owned(), |price| format!("{price}"));
     for model in models {
         print::data(format_args!(
             "{:<width$}  {:<10}  {:>9} tokens  $ per million: {} in, {} out",

@@ -18,6 +18,7 @@ use canon_orchestrator::settings::Settings;
 use canon_orchestrator::supervisor::Launch;
 use canon_orchestrator::workflow;
 use canon_runtime::task::{self, TaskSpec};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -105,11 +106,12 @@ async fn orchestrate(
         orphan_grace: Duration::from_secs(args.orphan_grace),
         observer: Box::new(progress::Progress::new()),
     };
+    // Before anything runs or answers: a signal that comes early must not end it without order.
+    let (shutdown, requests) = mpsc::channel(4);
+    task::spawn(TaskSpec::new("signals"), Signals::catch()?.pass_on(shutdown));
     let (driver, handle) = Driver::start(options).await.map_err(driver_error)?;
     let ended = CancellationToken::new();
     let serving = serve(bound, &handle, &state, &ended)?;
-    let (shutdown, requests) = mpsc::channel(4);
-    task::spawn(TaskSpec::new("signals"), signals(shutdown));
     let machine = driver.run(requests).await;
     ended.cancel();
     if let Some(serving) = serving {
@@ -153,32 +155,45 @@ fn serve(
     })))
 }
 
-/// Ctrl-C ends sessions and all; a service manager's TERM leaves them to their supervisors, so
-/// that an upgrade costs no turn. A second one ends the process at once.
-async fn signals(shutdown: mpsc::Sender<ShutdownMode>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
-    let mut asked = false;
-    loop {
-        let mode = tokio::select! {
-            _ = interrupt.recv() => ShutdownMode::Stop,
-            _ = terminate.recv() => ShutdownMode::Detach,
+/// The signals that end a daemon, caught.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self, Error> {
+        let catch = |kind| {
+            signal(kind)
+                .map_err(|error| Error::environment(format!("signals cannot be caught: {error}")))
         };
-        if std::mem::replace(&mut asked, true) {
-            std::process::exit(130);
-        }
-        // Nobody takes it when the driver is at its end; the second one still counts.
-        let _ = shutdown.send(mode).await;
-        print::note(match mode {
-            ShutdownMode::Detach => {
-                "ending; live sessions go on and are taken up at the next start"
+        Ok(Self {
+            interrupt: catch(SignalKind::interrupt())?,
+            terminate: catch(SignalKind::terminate())?,
+        })
+    }
+
+    /// Ctrl-C ends sessions and all; a service manager's TERM leaves them to their supervisors, so
+    /// that an upgrade costs no turn. A second one ends the process at once.
+    async fn pass_on(mut self, shutdown: mpsc::Sender<ShutdownMode>) {
+        let mut asked = false;
+        loop {
+            let mode = tokio::select! {
+                _ = self.interrupt.recv() => ShutdownMode::Stop,
+                _ = self.terminate.recv() => ShutdownMode::Detach,
+            };
+            if std::mem::replace(&mut asked, true) {
+                std::process::exit(130);
             }
-            _ => "ending the sessions; once more to leave at once",
-        });
+            // Nobody takes it when the driver is at its end; the second one still counts.
+            let _ = shutdown.send(mode).await;
+            print::note(match mode {
+                ShutdownMode::Detach => {
+                    "ending; live sessions go on and are taken up at the next start"
+                }
+                _ => "ending the sessions; once more to leave at once",
+            });
+        }
     }
 }
 

@@ -100,7 +100,8 @@ impl Turns {
         match self.begin(&start) {
             // A second start during a turn joins that turn.
             Ok(None) => {
-                let turn = self.running.as_ref().map(|running| outgoing::turn_result(&running.turn));
+                let turn =
+                    self.running.as_ref().map(|running| outgoing::turn_result(&running.turn));
                 self.answer(&id, Ok(turn.unwrap_or_default())).await;
             }
             Ok(Some((turn, text))) => {

@@ -47,7 +47,9 @@ impl Items {
                 }
                 out
             }
-            EventData::Warning { code: WarningCode::ReplyDiscarded, .. } => self.end_message(scope, at),
+            EventData::Warning { code: WarningCode::ReplyDiscarded, .. } => {
+                self.end_message(scope, at)
+            }
             EventData::ReasoningDelta { delta } => self.reasoning_delta(delta, scope, at),
             EventData::ToolCallStart { tool_name, call_id, arguments } => {
                 self.calls.insert(call_id.clone(), (tool_name.clone(), arguments.clone()));
@@ -111,7 +113,13 @@ impl Items {
         ended.into_iter().collect()
     }
 
-    fn item(&self, call_id: &str, tool: &str, arguments: &Value, end: Option<End<'_>>) -> ThreadItem {
+    fn item(
+        &self,
+        call_id: &str,
+        tool: &str,
+        arguments: &Value,
+        end: Option<End<'_>>,
+    ) -> ThreadItem {
         let id = call_id.to_owned();
         let status = match &end {
             None => ItemStatus::InProgress,
