@@ -3,6 +3,7 @@
 
 pub(crate) mod files;
 pub(crate) mod open;
+pub(crate) mod remove;
 pub(crate) mod resolve;
 mod search;
 pub(crate) mod zones;
@@ -15,7 +16,7 @@ use crate::environment::{
     GrepResult, SearchError, WriteOutcome,
 };
 use crate::local::LocalOptions;
-use crate::process::{ExecError, ExecResult, Invocation, Script, Stdin, run_invocation};
+use crate::process::{ExecError, ExecResult, Invocation, Script, Stdin, run_invocation_then};
 use crate::sandbox::{Launcher, SandboxReport, Scratch};
 use files::Files;
 use resolve::Wanted;
@@ -26,7 +27,7 @@ use zones::Zones;
 pub(crate) struct Host {
     files: Arc<Files>,
     options: LocalOptions,
-    launcher: Launcher,
+    launcher: Arc<Launcher>,
     pub(crate) report: SandboxReport,
     /// removed with the environment
     scratch: Option<Scratch>,
@@ -44,7 +45,8 @@ impl Host {
         launcher: Launcher,
         report: SandboxReport,
     ) -> Self {
-        Self { files: Arc::new(Files { cwd, zones }), options, launcher, report, scratch: None }
+        let (files, launcher) = (Arc::new(Files { cwd, zones }), Arc::new(launcher));
+        Self { files, options, launcher, report, scratch: None }
     }
 
     pub(crate) fn with_scratch(self, scratch: Scratch) -> Self {
@@ -69,7 +71,7 @@ impl Host {
         content: &[u8],
     ) -> Result<WriteOutcome, FileError> {
         let content = content.to_vec();
-        self.blocking(path, move |files, path| files.write(path, &content)).await
+        self.changing(path, move |files, path| files.write(path, &content)).await
     }
 
     pub(crate) async fn remove_file(&self, path: &Path) -> Result<(), FileError> {
@@ -78,7 +80,7 @@ impl Host {
 
     pub(crate) async fn rename(&self, from: &Path, to: &Path) -> Result<(), FileError> {
         let to = to.to_owned();
-        self.blocking(from, move |files, from| files.rename(from, &to)).await
+        self.changing(from, move |files, from| files.rename(from, &to)).await
     }
 
     pub(crate) async fn file_exists(&self, path: &Path) -> Result<bool, FileError> {
@@ -113,9 +115,8 @@ impl Host {
         script.cancel = command.cancel;
         script.on_output = command.on_output;
         let invocation = self.launcher.wrap(Invocation::from(script), &self.files.zones)?;
-        let result = run_invocation(invocation).await;
-        self.launcher.after_command();
-        result
+        let launcher = Arc::clone(&self.launcher);
+        run_invocation_then(invocation, move || launcher.after_command()).await
     }
 
     /// Where a command may start: a directory that it may read, by the name it has in the sandbox.
@@ -173,6 +174,24 @@ impl Host {
             }
             None => Ok(()),
         }
+    }
+
+    /// A file tool may make what a command may make, and it is looked at in the same way.
+    async fn changing<T: Send + 'static>(
+        &self,
+        path: &Path,
+        work: impl FnOnce(&Files, &Path) -> Result<T, FileError> + Send + 'static,
+    ) -> Result<T, FileError> {
+        let launcher = Arc::clone(&self.launcher);
+        self.blocking(path, move |files, path| {
+            let done = work(files, path);
+            launcher.after_command().map_err(|error| FileError::Io {
+                path: path.to_owned(),
+                source: std::io::Error::other(error),
+            })?;
+            done
+        })
+        .await
     }
 
     async fn blocking<T: Send + 'static>(

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use env::{EnvPolicy, Inherit, is_secret_name};
 pub use run::run;
-pub(crate) use run::{Invocation, run_invocation};
+pub(crate) use run::{Invocation, run_invocation, run_invocation_then};
 
 /// Bytes kept of each stream unless a caller says otherwise: 1 MiB.
 pub const DEFAULT_OUTPUT_LIMIT: usize = 1024 * 1024;
@@ -183,12 +183,27 @@ impl ExecResult {
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
     /// The program could not be started.
-    #[error("cannot start `{program}`: {source}; is it installed and on PATH?")]
+    #[error("cannot start `{program}`: {source}{}", hint(.source))]
     Spawn {
         /// program name as given
         program: String,
         /// operating system's reason
         source: io::Error,
+    },
+    /// An argument holds a NUL byte, which the operating system cannot carry.
+    #[error("cannot run a command with a NUL byte in it (at byte {at})")]
+    NulByte {
+        /// where in the argument, in bytes
+        at: usize,
+    },
+    /// A command changed what makes git run programs outside the sandbox, and it could not be put
+    /// back. Nothing more runs in this environment: the session should end.
+    #[error("a command changed {}, from which git runs programs outside the sandbox, and it cannot be put back: {why}; nothing more runs here", path.display())]
+    NotRestored {
+        /// the place
+        path: PathBuf,
+        /// what went wrong
+        why: String,
     },
     /// The working directory is missing or not a directory.
     #[error("cannot use working directory {}: {source}", path.display())]
@@ -212,4 +227,14 @@ pub enum ExecError {
         /// operating system's reason
         source: io::Error,
     },
+}
+
+fn hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => "; is it installed and on PATH?",
+        io::ErrorKind::ArgumentListTooLong => {
+            "; hand long text over in a file or on standard input"
+        }
+        _ => "",
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -76,10 +77,25 @@ pub async fn run(script: Script) -> Result<ExecResult, ExecError> {
 
 /// [`run`] for any program.
 pub(crate) async fn run_invocation(invocation: Invocation) -> Result<ExecResult, ExecError> {
+    run_invocation_then(invocation, || Ok(())).await
+}
+
+/// [`run_invocation`], and what has to be done when everything has ended, even for a caller that
+/// has gone away by then. An error of it is the outcome.
+pub(crate) async fn run_invocation_then(
+    invocation: Invocation,
+    then: impl FnOnce() -> Result<(), ExecError> + Send + 'static,
+) -> Result<ExecResult, ExecError> {
     check_directory(&invocation.cwd).await?;
+    check_arguments(&invocation.argv)?;
     let abandoned = CancellationToken::new();
     let on_drop = abandoned.clone().drop_guard();
-    let task = task::spawn(TaskSpec::new("exec").signalled(), drive(invocation, abandoned));
+    let task = task::spawn(TaskSpec::new("exec").signalled(), async move {
+        let result = drive(invocation, abandoned).await;
+        let done = tokio::task::spawn_blocking(then).await;
+        done.unwrap_or_else(|error| Err(ExecError::Wait { source: io::Error::other(error) }))?;
+        result
+    });
     let result = task.await;
     drop(on_drop);
     result.unwrap_or_else(|error| Err(ExecError::Wait { source: io::Error::other(error) }))
@@ -89,6 +105,11 @@ async fn check_directory(path: &std::path::Path) -> Result<(), ExecError> {
     let not_usable = |source| ExecError::WorkingDirectory { path: path.to_owned(), source };
     let metadata = tokio::fs::metadata(path).await.map_err(not_usable)?;
     if metadata.is_dir() { Ok(()) } else { Err(not_usable(io::ErrorKind::NotADirectory.into())) }
+}
+
+fn check_arguments(argv: &[OsString]) -> Result<(), ExecError> {
+    let nul = |argument: &OsString| argument.as_bytes().iter().position(|byte| *byte == 0);
+    argv.iter().find_map(nul).map_or(Ok(()), |at| Err(ExecError::NulByte { at }))
 }
 
 /// Why waiting for the program stopped.

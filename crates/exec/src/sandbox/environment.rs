@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::bubblewrap::Bubblewrap;
-use super::git::Guard;
+use super::git::{Guard, NotRestored};
 use super::landlock::{Landlock, rules};
 use super::launcher::{Confined, Confiner, Launcher};
 use super::plan::{Tmp, zones};
@@ -102,7 +102,7 @@ async fn prepare(
         (Backend::Bubblewrap, _) => Tmp::Shown(scratch.tmp()),
         _ => Tmp::InPlace(scratch.tmp()),
     };
-    let zones = zones(policy, cwd, &options.masked_paths, &tmp)?;
+    let (zones, layouts) = zones(policy, cwd, &options.masked_paths, &tmp)?;
     if let Some(zone) = zones
         .iter()
         .find(|zone| zone.access == Access::Write && facts.program.starts_with(&zone.path))
@@ -119,6 +119,8 @@ async fn prepare(
         return Ok(Err(reason));
     }
     make_mount_points(&zones)?;
+    let git = Guard::new(&layouts, backend == Backend::Landlock)
+        .map_err(|NotRestored { path, why }| SandboxError::BadPath { path, why })?;
     let launcher = Launcher::Confined(Confined {
         backend: confiner(backend, policy, options, &facts, &scratch)?,
         tmp: match &tmp {
@@ -126,7 +128,7 @@ async fn prepare(
             Tmp::Shown(_) => Some("/tmp".into()),
             Tmp::InPlace(place) => Some(place.clone()),
         },
-        git: Guard::new(roots(&zones), backend == Backend::Landlock),
+        git,
     });
     let report = report(backend, policy, facts, &zones);
     Ok(Ok(Prepared { scratch, zones, launcher, report }))
@@ -153,10 +155,6 @@ fn confiner(
     }
 }
 
-fn roots(zones: &Zones) -> impl Iterator<Item = &Path> {
-    zones.iter().filter(|zone| zone.access == Access::Write).map(|zone| zone.path.as_path())
-}
-
 /// Places below the private temporary directory that are shown from elsewhere need a directory to
 /// be mounted on; made here, so that file tools see what commands see.
 fn make_mount_points(zones: &Zones) -> std::io::Result<()> {
@@ -175,6 +173,9 @@ fn make_mount_points(zones: &Zones) -> std::io::Result<()> {
 
 fn report(backend: Backend, policy: &SandboxPolicy, facts: Facts, zones: &Zones) -> SandboxReport {
     let mut limits = Vec::new();
+    if matches!(policy, SandboxPolicy::WorkspaceWrite { .. }) {
+        limits.push("git repositories inside the workspace, other than the one at its root, are not protected: do not run git in them outside".to_owned());
+    }
     if policy.network() {
         limits.push("local (unix) sockets are closed while the network is open".to_owned());
     }

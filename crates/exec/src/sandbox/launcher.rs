@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::bubblewrap::Bubblewrap;
-use super::git::Guard;
+use super::git::{Guard, NotRestored};
 use super::landlock::Landlock;
 use crate::host::zones::Zones;
 use crate::process::{ExecError, Invocation};
@@ -52,6 +52,7 @@ impl Launcher {
         zones: &Zones,
     ) -> Result<Invocation, ExecError> {
         let Self::Confined(confined) = self else { return Ok(invocation) };
+        confined.git.check()?;
         if !zones.to_host(&invocation.cwd).is_dir() {
             return Err(ExecError::WorkingDirectory {
                 path: invocation.cwd,
@@ -69,9 +70,19 @@ impl Launcher {
     }
 
     /// Puts right what a command may have left.
-    pub(crate) fn after_command(&self) {
+    ///
+    /// # Errors
+    /// [`ExecError::NotRestored`], then and ever after.
+    pub(crate) fn after_command(&self) -> Result<(), ExecError> {
         if let Self::Confined(confined) = self {
-            confined.git.restore();
+            confined.git.restore()?;
         }
+        Ok(())
+    }
+}
+
+impl From<NotRestored> for ExecError {
+    fn from(NotRestored { path, why }: NotRestored) -> Self {
+        Self::NotRestored { path, why }
     }
 }

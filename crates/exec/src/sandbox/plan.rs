@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{SandboxError, SandboxPolicy, git};
+use super::git::Layout;
+use super::{SandboxError, SandboxPolicy};
 use crate::host::zones::{Access, Zone, Zones};
 
 /// A backend that shows a private directory as `/tmp` takes the first, one that cannot the second.
@@ -25,19 +26,22 @@ const TEMPORARY: &str = "it is writable";
 /// Places that the backends provide in their own way and that file tools have no business in.
 const SPECIAL: [&str; 3] = ["/proc", "/dev", "/run"];
 
-/// The zones of a policy other than full access.
+/// The zones of a policy other than full access, and where git's files of each writable root are.
 pub(super) fn zones(
     policy: &SandboxPolicy,
     cwd: &Path,
     masked: &[PathBuf],
     tmp: &Tmp,
-) -> Result<Zones, SandboxError> {
+) -> Result<(Zones, Vec<Layout>), SandboxError> {
     let mut zones = vec![zone("/", Access::Read, READ_ONLY)];
     zones.extend(SPECIAL.map(|path| Zone { special: true, ..zone(path, Access::Hidden, SYSTEM) }));
     let roots = writable_roots(policy, cwd)?;
+    let mut layouts = Vec::new();
     for root in &roots {
         zones.push(zone(root, Access::Write, WORKSPACE));
-        zones.extend(git::zones(root));
+        let layout = Layout::of(root)?;
+        zones.extend(layout.zones());
+        layouts.push(layout);
     }
     let hidden = hidden(policy, masked)?;
     if let Some(root) = roots.iter().find(|root| hidden.contains(root)) {
@@ -48,7 +52,7 @@ pub(super) fn zones(
     }
     zones.extend(hidden.into_iter().map(|path| zone(path, Access::Hidden, SECRET)));
     zones.extend(pins(&zones));
-    Ok(add_tmp(zones, tmp))
+    Ok((add_tmp(zones, tmp), layouts))
 }
 
 /// Directories between a writable place and a zone further down. A zone of its own keeps each where

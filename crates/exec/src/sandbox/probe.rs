@@ -113,7 +113,7 @@ async fn attempt(backend: &Confiner, scratch: &Scratch, tmp: &Tmp) -> Result<boo
         exclude_tmp: false,
         denied_reads: vec![hidden],
     };
-    let zones = zones(&policy, &inside, &[], tmp).map_err(|error| error.to_string())?;
+    let (zones, _) = zones(&policy, &inside, &[], tmp).map_err(|error| error.to_string())?;
     let mut trial = plain(vec!["bash".into(), "-c".into(), SCRIPT.into(), "probe".into()]);
     trial.argv.extend([inside.clone().into(), outside.clone().into(), secret.into(), port.into()]);
     trial.cwd = inside.clone();

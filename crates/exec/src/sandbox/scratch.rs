@@ -1,10 +1,12 @@
 //! The directory that an environment makes for itself: the private temporary files of its
 //! commands, and a blank to show in place of hidden files.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use crate::host::remove::remove_tree;
 
 /// Removed when dropped.
 #[derive(Debug)]
@@ -39,10 +41,7 @@ impl Scratch {
 
     /// Removes everything now, instead of when dropped.
     pub(crate) fn remove(&self) -> io::Result<()> {
-        match fs::remove_dir_all(&self.base) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        remove_tree(&self.base)
     }
 }
 

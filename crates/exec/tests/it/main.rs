@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod files;
+mod git_programs;
+mod limits;
 mod namespaces;
 mod process;
 mod sandbox;

@@ -17,14 +17,14 @@ use rustix::io::FdFlags;
 use crate::support::{BACKENDS, all_gone, options, sandboxed, sh, unique};
 
 /// A directory with a workspace, a place beside it, and a secret.
-struct World {
+pub(crate) struct World {
     _dir: tempfile::TempDir,
-    workspace: PathBuf,
-    outside: PathBuf,
+    pub(crate) workspace: PathBuf,
+    pub(crate) outside: PathBuf,
     secret: PathBuf,
 }
 
-fn world() -> World {
+pub(crate) fn world() -> World {
     // Not below `/tmp`, which is private in one of the backends.
     let dir = tempfile::tempdir_in("/var/tmp").unwrap();
     let base = dir.path().canonicalize().unwrap();
@@ -38,7 +38,7 @@ fn world() -> World {
     World { _dir: dir, workspace, outside, secret }
 }
 
-fn workspace_write(world: &World) -> SandboxPolicy {
+pub(crate) fn workspace_write(world: &World) -> SandboxPolicy {
     SandboxPolicy::WorkspaceWrite {
         writable_roots: Vec::new(),
         network: false,
@@ -469,7 +469,7 @@ async fn background_processes_end_with_their_command() {
     }
 }
 
-fn git(directory: &Path, args: &[&str]) {
+pub(crate) fn git(directory: &Path, args: &[&str]) {
     let output = Command::new("git")
         .args([
             "-c",
@@ -486,7 +486,7 @@ fn git(directory: &Path, args: &[&str]) {
     assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-const COMMIT: &str = "export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.org GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.org; \
+pub(crate) const COMMIT: &str = "export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.org GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.org; \
     echo x >> file && git add file && git commit -qm work && git checkout -qb topic && git log --format=%s -1";
 
 #[tokio::test]
@@ -530,7 +530,11 @@ async fn real_commits_work_and_hooks_cannot_be_planted() {
                 !world.workspace.join(".git/hooks/post-checkout").exists(),
                 "{backend}: {attempt}"
             );
-            assert!(!world.workspace.join(".git/commondir").exists(), "{backend}: {attempt}");
+            assert_eq!(
+                fs::read(world.workspace.join(".git/commondir")).unwrap(),
+                b".\n",
+                "{backend}: {attempt}"
+            );
         }
         if backend == Backend::Bubblewrap {
             assert_ne!(sh(&env, "mv .git elsewhere").await.exit_code, Some(0));
