@@ -5,21 +5,23 @@ use std::ffi::{OsStr, OsString};
 
 use serde::{Deserialize, Serialize};
 
-/// Suffixes of names that hold secrets. The first five are the specification's; the rest are
-/// spellings in wide use that those five miss (`AWS_SECRET_ACCESS_KEY`, `…_CREDENTIALS`).
-const SECRET_WORDS: [&str; 12] = [
-    "API_KEY",
+/// Last words of names that hold secrets. The specification names five (`API_KEY`, `SECRET`,
+/// `TOKEN`, `PASSWORD`, `CREDENTIAL`); the rest are spellings in wide use that those five miss.
+const SECRET_WORDS: [&str; 14] = [
+    "KEY",
     "SECRET",
+    "SECRETS",
     "TOKEN",
+    "PAT",
+    "PASS",
+    "PASSWD",
     "PASSWORD",
+    "PASSPHRASE",
     "CREDENTIAL",
     "CREDENTIALS",
-    "ACCESS_KEY",
-    "PRIVATE_KEY",
-    "SECRET_KEY",
-    "SECRETS",
-    "PASSWD",
-    "PASSPHRASE",
+    "AUTH",
+    "DSN",
+    "SSH_AUTH_SOCK",
 ];
 
 /// Names that [`Inherit::Core`] keeps: what programs need to find themselves and their tools.
@@ -106,7 +108,7 @@ impl EnvPolicy {
         parent: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> BTreeMap<OsString, OsString> {
         let mut out: BTreeMap<OsString, OsString> =
-            parent.into_iter().filter(|(name, _)| self.inherits(name)).collect();
+            parent.into_iter().filter(|(name, value)| self.inherits(name, value)).collect();
         for (name, value) in &self.set {
             if is_settable(name, value) {
                 out.insert(name.into(), value.into());
@@ -121,11 +123,14 @@ impl EnvPolicy {
         self.resolve(std::env::vars_os())
     }
 
-    fn inherits(&self, name: &OsStr) -> bool {
+    fn inherits(&self, name: &OsStr, value: &OsStr) -> bool {
         match self.inherit {
             Inherit::None => false,
             Inherit::Core => name.to_str().is_some_and(is_core),
-            Inherit::AllButSecrets => !is_secret_name(&name.to_string_lossy()),
+            Inherit::AllButSecrets => {
+                !is_secret_name(&name.to_string_lossy())
+                    && !holds_password(&value.to_string_lossy())
+            }
         }
     }
 
@@ -135,12 +140,21 @@ impl EnvPolicy {
     }
 }
 
-/// Whether a variable of this name is taken to hold a secret: `*_API_KEY`, `*_SECRET`, `*_TOKEN`,
+/// Whether a variable of this name is taken to hold a secret: `*_KEY`, `*_SECRET`, `*_TOKEN`,
 /// `*_PASSWORD`, `*_CREDENTIAL` and close relatives, in any case, with or without a prefix.
 pub fn is_secret_name(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     SECRET_WORDS.iter().any(|word| {
         upper.strip_suffix(word).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('_'))
+    })
+}
+
+/// Whether a value is an address with a password in it: `scheme://user:password@host`.
+fn holds_password(value: &str) -> bool {
+    value.split_once("://").is_some_and(|(_, rest)| {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let user = authority.rsplit_once('@').map(|(user, _)| user);
+        user.and_then(|user| user.split_once(':')).is_some_and(|(_, password)| !password.is_empty())
     })
 }
 

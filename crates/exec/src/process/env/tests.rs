@@ -65,3 +65,25 @@ fn names_and_values_the_system_cannot_carry_are_left_out() {
         EnvPolicy::empty().with("A=B", "x").with("", "x").with("C", "a\0b").with("D", "ok");
     assert_eq!(names(&policy, &[]), ["D"]);
 }
+
+#[test]
+fn addresses_with_passwords_and_other_spellings_stay_behind() {
+    let parent = [
+        ("DATABASE_URL", "postgres://u:pw@h/db"),
+        ("HOMEPAGE", "https://example.org/a:b@c"),
+        ("MIRROR", "https://user@example.org/"),
+        ("OPENAI_KEY", "x"),
+        ("GITHUB_PAT", "x"),
+        ("DB_PASS", "x"),
+        ("NPM_AUTH", "x"),
+        ("SENTRY_DSN", "x"),
+        ("SSH_AUTH_SOCK", "/tmp/agent"),
+        ("KEYBOARD", "de"),
+        ("MONKEY", "see"),
+        ("COMPASS", "n"),
+    ];
+    let parent = parent.map(|(name, value)| (name.into(), value.into()));
+    let kept = EnvPolicy::default().resolve(parent);
+    let names: Vec<&str> = kept.keys().filter_map(|name| name.to_str()).collect();
+    assert_eq!(names, ["COMPASS", "HOMEPAGE", "KEYBOARD", "MIRROR", "MONKEY"]);
+}
