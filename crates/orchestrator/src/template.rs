@@ -2,8 +2,8 @@
 //!
 //! The engine fails on an unknown variable wherever it prints, compares or iterates one, but a bare
 //! `{% if unknown %}` passes as false. Two things close that gap: the globals are views that note
-//! every key asked for and not there ([`view`]), and bare conditions on variables that the template
-//! makes itself are rewritten to comparisons, which the engine checks ([`scan`]).
+//! every key asked for and not there (`view`), and bare conditions on variables that the template
+//! makes itself are rewritten to comparisons, which the engine checks (`scan`).
 
 mod scan;
 mod view;

@@ -2,7 +2,7 @@
 //!
 //! The binary `fake-agent` is [`agent::run`] on stdio: synchronous, one thread beside the main
 //! one, a few megabytes, so that hundreds may run at once. See [`Scenario`] for what it can be
-//! told to do, and [`env`] for the environment variables that it reads.
+//! told to do, and [`mod@env`] for the environment variables that it reads.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
