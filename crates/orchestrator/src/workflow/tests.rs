@@ -132,9 +132,9 @@ fn s17_1_missing_file_is_a_typed_error() {
 
 #[test]
 fn s17_1_path_precedence() {
-    let cwd = Path::new("/work");
-    assert_eq!(resolve_path(None, cwd), Path::new("/work/WORKFLOW.md"));
-    assert_eq!(resolve_path(Some(Path::new("other.md")), cwd), Path::new("/work/other.md"));
+    let cwd = Path::new("/srv");
+    assert_eq!(resolve_path(None, cwd), Path::new("/srv/WORKFLOW.md"));
+    assert_eq!(resolve_path(Some(Path::new("other.md")), cwd), Path::new("/srv/other.md"));
     assert_eq!(resolve_path(Some(Path::new("/etc/flow.md")), cwd), Path::new("/etc/flow.md"));
 }
 

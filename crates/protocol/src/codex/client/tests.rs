@@ -146,7 +146,7 @@ fn options() -> Options {
             description: "changes the issue".to_owned(),
             input_schema: schema,
         }],
-        ..Options::new("/work/a")
+        ..Options::new("/srv/a")
     }
 }
 
@@ -161,7 +161,7 @@ fn the_handshake_goes_step_by_step() {
     assert_eq!(session.sent[1], json!({"method": "initialized"}));
     let start = &session.sent[2];
     assert_eq!(start["method"], "thread/start");
-    assert_eq!(start["params"]["cwd"], "/work/a");
+    assert_eq!(start["params"]["cwd"], "/srv/a");
     assert_eq!(start["params"]["approvalPolicy"], "never");
     assert_eq!(start["params"]["sandbox"], "workspace-write");
     assert_eq!(start["params"]["dynamicTools"][0]["name"], "issue_update");

@@ -27,7 +27,7 @@ fn the_server_reads_what_the_client_says() {
     };
     let thread_name = Some("A-1: title".to_owned());
     let mut client =
-        Client::new(Options { tools: vec![tool], thread_name, ..Options::new("/work/a") });
+        Client::new(Options { tools: vec![tool], thread_name, ..Options::new("/srv/a") });
     let mut outputs = client.start();
     let hear = |message: Value| Line::data(message.to_string());
     outputs.extend(client.received(&hear(json!({"id": 0, "result": {}}))));
@@ -48,7 +48,7 @@ fn the_server_reads_what_the_client_says() {
     assert!(matches!(initialize, ClientCall::Initialize(i) if i.client_info.name == "canon"
         && i.capabilities.as_ref().is_some_and(|c| c.experimental_api)));
     let ClientCall::ThreadStart(thread) = thread else { panic!("{thread:?}") };
-    assert_eq!(thread.cwd.as_deref(), Some("/work/a"));
+    assert_eq!(thread.cwd.as_deref(), Some("/srv/a"));
     assert_eq!(thread.sandbox, Some(SandboxMode::WorkspaceWrite));
     assert!(matches!(thread.dynamic_tools.as_deref(),
         Some([DynamicTool::Function { name, .. }]) if name == "t"));
