@@ -1,5 +1,11 @@
-//! One module a provider: pure translation in `request`, `response` and `stream`, and a thin adapter.
+//! One module a provider: pure translation in `request`, `response` and `stream`, put together as a [`Wire`].
+//! [`HttpAdapter`] makes an adapter of any of them.
 
+mod adapter;
 pub mod http;
 pub mod media;
 pub mod openai;
+mod wire;
+
+pub use adapter::HttpAdapter;
+pub use wire::{Call, Mode, StreamTranslator, Wire};

@@ -4,8 +4,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use canon_runtime::secret::Secret;
-
 use super::{Client, configuration};
 use crate::adapter::ProviderAdapter;
 use crate::catalogue::get_latest_model;
@@ -14,15 +12,32 @@ use crate::model_ref::{ModelRef, PROVIDERS};
 use crate::providers::openai::{self, OpenAi, OpenAiConfig};
 use crate::scripted::{self, Scripted};
 
-/// Providers that have an adapter in this version, with the variable that holds their key.
-const SUPPORTED: [(&str, &str); 1] = [(openai::NAME, "OPENAI_API_KEY")];
+type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Providers that have none yet, with the variables that show that somebody wants them.
-const NOT_YET: [(&str, &[&str]); 3] = [
-    ("anthropic", &["ANTHROPIC_API_KEY"]),
-    ("gemini", &["GEMINI_API_KEY", "GOOGLE_API_KEY"]),
-    ("openai-compatible", &["OPENAI_COMPATIBLE_BASE_URL"]),
-];
+type Opened = Result<Option<Arc<dyn ProviderAdapter>>, LlmError>;
+
+/// A provider that the environment can configure.
+struct Known {
+    name: &'static str,
+    /// It is there when one of these variables is set.
+    variables: &'static [&'static str],
+    /// The adapter, or `None` when none of them is.
+    open: fn(Lookup<'_>) -> Opened,
+}
+
+/// In the order in which defaults are chosen.
+const KNOWN: &[Known] =
+    &[Known { name: openai::NAME, variables: &["OPENAI_API_KEY"], open: open_openai }];
+
+fn open_openai(lookup: Lookup<'_>) -> Opened {
+    OpenAiConfig::from_env_with(lookup)?.map(|config| adapter(OpenAi::new(config))).transpose()
+}
+
+fn adapter<A: ProviderAdapter + 'static>(
+    made: Result<A, LlmError>,
+) -> Result<Arc<dyn ProviderAdapter>, LlmError> {
+    Ok(Arc::new(made?))
+}
 
 /// A client, and the model to ask it for.
 #[derive(Debug, Clone)]
@@ -48,7 +63,7 @@ impl Client {
     /// # Errors
     /// [`crate::ErrorKind::Configuration`] when there is no key at all or a setting is malformed.
     pub fn from_env_with(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, LlmError> {
-        let lookup = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        let lookup = |name: &str| value(&lookup, name);
         let mut builder = Self::builder();
         let mut default = None;
         if let Some(model) = lookup("CANON_MODEL").map(|text| ModelRef::parse(&text))
@@ -57,13 +72,15 @@ impl Client {
             builder = builder.provider(scripted(&model.model)?);
             default = Some(scripted::NAME);
         }
-        if let Some(adapter) = openai_from(&lookup)? {
-            builder = builder.provider(adapter);
-            default = default.or(Some(openai::NAME));
+        for known in KNOWN {
+            if let Some(adapter) = (known.open)(&lookup)? {
+                builder = builder.provider(adapter);
+                default = default.or(Some(known.name));
+            }
         }
         match default {
             Some(name) => builder.default_provider(name).build(),
-            None => Err(nothing_configured(&lookup)),
+            None => Err(nothing_configured()),
         }
     }
 
@@ -78,24 +95,31 @@ impl Client {
         model: Option<&str>,
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<Connected, LlmError> {
-        let lookup = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        let lookup = |name: &str| value(&lookup, name);
         let named = model.map(str::to_owned).or_else(|| lookup("CANON_MODEL"));
         let model = match named {
             Some(text) => ModelRef::parse(&text),
             None => default_model(&lookup)?,
         };
-        let with_key = first_with_key(&lookup);
-        let provider =
-            model.provider_or(with_key).ok_or_else(|| nothing_configured(&lookup))?.to_owned();
-        let adapter: Arc<dyn ProviderAdapter> = match provider.as_str() {
-            scripted::NAME => scripted(&model.model)?,
-            openai::NAME => openai_from(&lookup)?.ok_or_else(|| no_key(&model, openai::NAME))?,
-            other => return Err(not_supported(other)),
+        let provider = match model.provider_or(first_configured(&lookup)) {
+            Some(provider) => provider.to_owned(),
+            None => return Err(nothing_configured()),
+        };
+        let adapter = match KNOWN.iter().find(|known| known.name == provider) {
+            Some(known) => (known.open)(&lookup)?.ok_or_else(|| not_configured(&model, known))?,
+            None if provider == scripted::NAME => scripted(&model.model)?,
+            None => return Err(unknown_provider(&provider)),
         };
         let client =
             Self::builder().provider(adapter).default_provider(provider.as_str()).build()?;
         Ok(Connected { client, model: ModelRef { provider: Some(provider), ..model } })
     }
+}
+
+/// A variable's value; one that is empty or blank is not set.
+fn value(lookup: &impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    let value = lookup(name)?.trim().to_owned();
+    (!value.is_empty()).then_some(value)
 }
 
 fn scripted(path: &str) -> Result<Arc<dyn ProviderAdapter>, LlmError> {
@@ -105,34 +129,16 @@ fn scripted(path: &str) -> Result<Arc<dyn ProviderAdapter>, LlmError> {
     Ok(Arc::new(adapter))
 }
 
-fn openai_from(
-    lookup: &impl Fn(&str) -> Option<String>,
-) -> Result<Option<Arc<dyn ProviderAdapter>>, LlmError> {
-    let Some(key) = lookup("OPENAI_API_KEY") else {
-        return Ok(None);
-    };
-    let mut config = OpenAiConfig::new(Secret::new(key.trim().to_owned()));
-    if let Some(url) = lookup("OPENAI_BASE_URL") {
-        if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(configuration(
-                "OPENAI_BASE_URL is no http or https URL; it includes the /v1",
-            ));
-        }
-        config.base_url = url.trim().to_owned();
-    }
-    config.organization = lookup("OPENAI_ORG_ID");
-    config.project = lookup("OPENAI_PROJECT_ID");
-    Ok(Some(Arc::new(OpenAi::new(config)?)))
+fn first_configured(lookup: Lookup<'_>) -> Option<&'static str> {
+    let is_set = |known: &&Known| known.variables.iter().any(|name| lookup(name).is_some());
+    KNOWN.iter().find(is_set).map(|known| known.name)
 }
 
-fn first_with_key(lookup: &impl Fn(&str) -> Option<String>) -> Option<&'static str> {
-    SUPPORTED.iter().find(|(_, variable)| lookup(variable).is_some()).map(|(name, _)| *name)
-}
-
-fn default_model(lookup: &impl Fn(&str) -> Option<String>) -> Result<ModelRef, LlmError> {
-    let provider = first_with_key(lookup).ok_or_else(|| nothing_configured(lookup))?;
-    let info = get_latest_model(provider, None)
-        .ok_or_else(|| configuration(format!("the catalogue has no model of `{provider}`")))?;
+fn default_model(lookup: Lookup<'_>) -> Result<ModelRef, LlmError> {
+    let provider = first_configured(lookup).ok_or_else(nothing_configured)?;
+    let info = get_latest_model(provider, None).ok_or_else(|| {
+        configuration(format!("the catalogue has no model of `{provider}`; name one"))
+    })?;
     Ok(ModelRef { provider: Some(provider.to_owned()), model: info.id.clone() })
 }
 
@@ -140,44 +146,29 @@ pub(super) fn no_such_provider<'a>(
     wanted: &str,
     registered: impl Iterator<Item = &'a str>,
 ) -> LlmError {
-    if NOT_YET.iter().any(|(name, _)| *name == wanted) {
-        return not_supported(wanted);
-    }
     let registered: Vec<&str> = registered.collect();
     let registered = if registered.is_empty() { "none".to_owned() } else { registered.join(", ") };
     configuration(format!("no provider `{wanted}` is configured; configured: {registered}"))
 }
 
-fn not_supported(provider: &str) -> LlmError {
-    if !PROVIDERS.contains(&provider) {
-        return configuration(format!("no provider `{provider}`; known: {}", PROVIDERS.join(", ")));
-    }
+fn unknown_provider(provider: &str) -> LlmError {
+    configuration(format!("no provider `{provider}`; known: {}", PROVIDERS.join(", ")))
+}
+
+fn not_configured(model: &ModelRef, known: &Known) -> LlmError {
     configuration(format!(
-        "provider `{provider}` is not yet supported by this version; supported: openai, scripted"
+        "model `{model}` needs provider `{}`, but {} is not set",
+        known.name,
+        known.variables.join(" or ")
     ))
 }
 
-fn no_key(model: &ModelRef, provider: &str) -> LlmError {
+fn nothing_configured() -> LlmError {
+    let variables: Vec<&str> = KNOWN.iter().flat_map(|known| known.variables).copied().collect();
     configuration(format!(
-        "model `{model}` needs provider `{provider}`, but OPENAI_API_KEY is not set"
+        "no model provider is configured; set {}, or name a scripted session: scripted/FILE.jsonl",
+        variables.join(", ")
     ))
-}
-
-fn nothing_configured(lookup: &impl Fn(&str) -> Option<String>) -> LlmError {
-    let unsupported = NOT_YET.iter().find_map(|(name, variables)| {
-        let variable = variables.iter().find(|variable| lookup(variable).is_some())?;
-        Some((*name, *variable))
-    });
-    match unsupported {
-        Some((name, variable)) => configuration(format!(
-            "{variable} is set, but provider `{name}` is not yet supported by this version; set \
-             OPENAI_API_KEY, or name a scripted session: scripted/FILE.jsonl"
-        )),
-        None => configuration(
-            "no model provider is configured; set OPENAI_API_KEY, or name a scripted session: \
-             scripted/FILE.jsonl",
-        ),
-    }
 }
 
 #[cfg(test)]

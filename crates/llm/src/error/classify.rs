@@ -30,7 +30,7 @@ pub(crate) fn from_http(
         .with_provider(provider)
         .with_status(status)
         .with_code(said.code)
-        .with_retry_after(retry_after)
+        .with_retry_after(retry_after.or_else(|| wait_in_details(raw.as_ref()?)))
         .with_raw(raw)
 }
 
@@ -71,8 +71,10 @@ struct Said {
 }
 
 impl Said {
-    /// Reads `{"error": {"message", "code" | "type"}}`, `{"error": "…"}` and the same without the wrapper.
+    /// Reads `{"error": {"message", "code" | "status" | "type"}}`, `{"error": "…"}` and the same without the
+    /// wrapper, or all of that in a list. A code in words says more than one in digits.
     fn read(body: &Value) -> Self {
+        let body = body.get(0).unwrap_or(body);
         let error = match body.get("error") {
             Some(Value::Null) | None => body,
             Some(error) => error,
@@ -88,7 +90,11 @@ impl Said {
                 .map(str::to_owned)
                 .or_else(|| text("message"))
                 .or_else(|| text("detail")),
-            code: text("code").or_else(|| text("type")),
+            code: text("code")
+                .filter(|code| code.parse::<u32>().is_err())
+                .or_else(|| text("status"))
+                .or_else(|| text("type"))
+                .or_else(|| text("code")),
         }
     }
 }
@@ -105,21 +111,34 @@ fn quote(body: &[u8]) -> String {
     }
 }
 
-/// Codes that say more than the status they come with.
+/// Codes that say more than the status they come with: OpenAI's and those that others took over, Anthropic's
+/// types, and the gRPC names that Gemini uses (unified-llm §6.4).
 fn by_code(code: Option<&str>) -> Option<ErrorKind> {
     Some(match code? {
         "context_length_exceeded" | "string_above_max_length" => ErrorKind::ContextLength,
-        "insufficient_quota" | "billing_hard_limit_reached" | "billing_not_active" => {
-            ErrorKind::QuotaExceeded
+        "insufficient_quota"
+        | "billing_hard_limit_reached"
+        | "billing_not_active"
+        | "billing_error" => ErrorKind::QuotaExceeded,
+        "rate_limit_exceeded" | "rate_limit_error" | "slow_down" | "RESOURCE_EXHAUSTED" => {
+            ErrorKind::RateLimit
         }
-        "rate_limit_exceeded" | "rate_limit_error" | "slow_down" => ErrorKind::RateLimit,
-        "invalid_api_key" | "invalid_authentication" => ErrorKind::Authentication,
-        "model_not_found" => ErrorKind::NotFound,
+        "invalid_api_key"
+        | "invalid_authentication"
+        | "authentication_error"
+        | "UNAUTHENTICATED" => ErrorKind::Authentication,
+        "permission_error" | "PERMISSION_DENIED" => ErrorKind::AccessDenied,
+        "model_not_found" | "not_found_error" | "NOT_FOUND" => ErrorKind::NotFound,
+        "request_too_large" => ErrorKind::ContextLength,
+        "timeout_error" | "DEADLINE_EXCEEDED" => ErrorKind::RequestTimeout,
         "content_filter" | "content_policy_violation" => ErrorKind::ContentFilter,
         "server_error"
         | "internal_error"
         | "server_is_overloaded"
         | "overloaded_error"
+        | "api_error"
+        | "UNAVAILABLE"
+        | "INTERNAL"
         | "vector_store_timeout" => ErrorKind::Server,
         "invalid_prompt" | "invalid_image" | "unsupported_parameter" | "invalid_value" => {
             ErrorKind::InvalidRequest
@@ -146,11 +165,17 @@ fn by_status(status: u16) -> Option<ErrorKind> {
 fn by_message(message: &str) -> Option<ErrorKind> {
     let text = message.to_ascii_lowercase();
     let any = |phrases: &[&str]| phrases.iter().any(|phrase| has_phrase(&text, phrase));
-    if any(&["context length", "context window", "too many tokens"]) {
+    if any(&[
+        "context length",
+        "context window",
+        "too many tokens",
+        "prompt is too long",
+        "input token count",
+    ]) {
         Some(ErrorKind::ContextLength)
     } else if any(&["content filter", "safety"]) {
         Some(ErrorKind::ContentFilter)
-    } else if any(&["unauthorized", "invalid key", "invalid api key"]) {
+    } else if any(&["unauthorized", "invalid key", "invalid api key", "api key not valid"]) {
         Some(ErrorKind::Authentication)
     } else if any(&["not found", "does not exist"]) {
         Some(ErrorKind::NotFound)
@@ -166,6 +191,14 @@ fn has_phrase(text: &str, phrase: &str) -> bool {
         !text[..at].chars().next_back().is_some_and(word)
             && !text[at + found.len()..].chars().next().is_some_and(word)
     })
+}
+
+/// Google states the wait in the body: `{"error": {"details": [{"@type": "…RetryInfo", "retryDelay": "17s"}]}}`.
+fn wait_in_details(body: &Value) -> Option<Duration> {
+    let body = body.get(0).unwrap_or(body);
+    let details = body.pointer("/error/details")?.as_array()?;
+    let delay = details.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
+    Duration::try_from_secs_f64(delay.strip_suffix('s')?.parse().ok()?).ok()
 }
 
 /// OpenAI states the wait of a failed stream only in prose: "try again in 1.2s", "… in 350ms".

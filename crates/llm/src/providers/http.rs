@@ -10,8 +10,9 @@ use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
+use super::wire::Call;
 use crate::error::{ErrorKind, LlmError, from_http};
-use crate::types::{RateLimitInfo, StreamEvent};
+use crate::types::{RateLimitInfo, Response, StreamEvent, Warning};
 
 pub use headers::{rate_limit, retry_after};
 pub use stream::events;
@@ -38,21 +39,33 @@ impl AdapterTimeout {
     }
 }
 
-/// Turns a provider's event stream into ours; pure.
-pub trait StreamTranslator: Send + 'static {
-    /// Takes one message of the stream and appends what it means to `out`.
-    ///
-    /// # Errors
-    /// What the provider reported, or [`ErrorKind::Stream`] when the message makes no sense.
-    fn message(
-        &mut self,
-        event: &str,
-        data: &str,
-        out: &mut Vec<StreamEvent>,
-    ) -> Result<(), LlmError>;
+/// What the driver knows beside the answer itself: put into the response, and into the events of a stream
+/// where it belongs.
+#[derive(Debug, Default)]
+pub struct Envelope {
+    /// What of the request could not be said.
+    pub warnings: Vec<Warning>,
+    /// What the headers said about limits.
+    pub rate_limit: Option<RateLimitInfo>,
+}
 
-    /// Whether the answer is complete, so that the end of the connection is no loss.
-    fn is_finished(&self) -> bool;
+impl Envelope {
+    /// Completes a response; its own warnings come after those about the request.
+    pub fn wrap(self, response: &mut Response) {
+        response.warnings.splice(0..0, self.warnings);
+        response.rate_limit = self.rate_limit;
+    }
+
+    /// Completes an event of a stream.
+    pub fn wrap_event(&mut self, event: &mut StreamEvent) {
+        match event {
+            StreamEvent::StreamStart { warnings } => {
+                warnings.splice(0..0, self.warnings.iter().cloned());
+            }
+            StreamEvent::Finish { response, .. } => std::mem::take(self).wrap(response),
+            _ => {}
+        }
+    }
 }
 
 /// A whole answer with status 2xx.
@@ -111,13 +124,18 @@ impl HttpDriver {
         Ok(Self { provider: provider.to_owned(), client, headers: map })
     }
 
-    /// Posts `body` and reads the whole answer within `limit`.
+    /// Makes `call` below `base_url` and reads the whole answer within `limit`.
     ///
     /// # Errors
     /// The taxonomy of unified-llm §6.
-    pub async fn post(&self, url: &str, body: &Value, limit: Duration) -> Result<Answer, LlmError> {
+    pub async fn post(
+        &self,
+        base_url: &str,
+        call: &Call,
+        limit: Duration,
+    ) -> Result<Answer, LlmError> {
         let call = async {
-            let response = self.send(url, body, "application/json").await?;
+            let response = self.send(base_url, call, "application/json").await?;
             let limits = rate_limit(response.headers(), SystemTime::now());
             let bytes = self.body(response).await?;
             let body = serde_json::from_slice(&bytes).map_err(|error| {
@@ -132,18 +150,18 @@ impl HttpDriver {
         }
     }
 
-    /// Posts `body` and returns once the answer begins, within `limit`.
+    /// Makes `call` below `base_url` and returns once the answer begins, within `limit`.
     ///
     /// # Errors
     /// The taxonomy of unified-llm §6.
     pub async fn open(
         &self,
-        url: &str,
-        body: &Value,
+        base_url: &str,
+        call: &Call,
         limit: Duration,
     ) -> Result<StreamingAnswer, LlmError> {
         let call = async {
-            let response = self.send(url, body, "text/event-stream").await?;
+            let response = self.send(base_url, call, "text/event-stream").await?;
             self.require_events(response).await
         };
         match tokio::time::timeout(limit, call).await {
@@ -179,19 +197,20 @@ impl HttpDriver {
 
     async fn send(
         &self,
-        url: &str,
-        body: &Value,
+        base_url: &str,
+        call: &Call,
         accept: &'static str,
     ) -> Result<reqwest::Response, LlmError> {
-        let response = self
+        let mut request = self
             .client
-            .post(url)
+            .post(format!("{base_url}{}", call.path))
             .headers(self.headers.clone())
-            .header(reqwest::header::ACCEPT, accept)
-            .json(body)
-            .send()
-            .await
-            .map_err(|error| self.transport(error))?;
+            .header(reqwest::header::ACCEPT, accept);
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
+        }
+        let response =
+            request.json(&call.body).send().await.map_err(|error| self.transport(error))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -224,6 +243,24 @@ impl HttpDriver {
 
     fn error(&self, kind: ErrorKind, message: String) -> LlmError {
         LlmError::new(kind, message).with_provider(self.provider.as_str())
+    }
+}
+
+/// The base URL that a variable names, taken as it is.
+///
+/// # Errors
+/// [`ErrorKind::Configuration`] naming the variable when its value is no http or https URL.
+pub(super) fn base_url_from(
+    lookup: &dyn Fn(&str) -> Option<String>,
+    variable: &str,
+) -> Result<Option<String>, LlmError> {
+    match lookup(variable) {
+        None => Ok(None),
+        Some(url) if url.starts_with("http://") || url.starts_with("https://") => Ok(Some(url)),
+        Some(_) => Err(LlmError::new(
+            ErrorKind::Configuration,
+            format!("{variable} is no http or https URL"),
+        )),
     }
 }
 

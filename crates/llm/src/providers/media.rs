@@ -13,7 +13,7 @@ const MAX_IMAGE: u64 = 20 * 1024 * 1024;
 ///
 /// # Errors
 /// [`ErrorKind::InvalidRequest`] when a file cannot be read, is too large or is of no known image type.
-pub async fn inline_local_images(request: &Request) -> Result<Cow<'_, Request>, LlmError> {
+pub async fn inline_local_files(request: &Request) -> Result<Cow<'_, Request>, LlmError> {
     let is_local = |part: &ContentPart| match part {
         ContentPart::Image { image, .. } => local_path(image).is_some(),
         _ => false,

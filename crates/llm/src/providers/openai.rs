@@ -4,18 +4,16 @@ mod request;
 mod response;
 mod stream;
 
-use async_trait::async_trait;
 use canon_runtime::secret::Secret;
+use serde_json::Value;
 
-use super::http::{AdapterTimeout, HttpDriver, events};
-use super::media::inline_local_images;
-use crate::adapter::ProviderAdapter;
+use super::adapter::HttpAdapter;
+use super::http::{AdapterTimeout, base_url_from};
+use super::wire::{Call, Mode, Wire};
 use crate::catalogue::get_model_info;
 use crate::error::LlmError;
-use crate::types::{EventStream, Request, Response};
+use crate::types::{Request, Response};
 
-pub use request::{Translated, translate as translate_request};
-pub use response::translate as translate_response;
 pub use stream::OpenAiStream;
 
 /// The name that requests route by.
@@ -42,6 +40,25 @@ pub struct OpenAiConfig {
 }
 
 impl OpenAiConfig {
+    /// From `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID`; `None` without a key.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Configuration`] when the base URL is none.
+    pub fn from_env_with(
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, LlmError> {
+        let Some(key) = lookup("OPENAI_API_KEY") else {
+            return Ok(None);
+        };
+        let mut config = Self::new(Secret::new(key));
+        if let Some(url) = base_url_from(lookup, "OPENAI_BASE_URL")? {
+            config.base_url = url;
+        }
+        config.organization = lookup("OPENAI_ORG_ID");
+        config.project = lookup("OPENAI_PROJECT_ID");
+        Ok(Some(config))
+    }
+
     /// The public endpoint with this key.
     pub fn new(api_key: Secret) -> Self {
         Self {
@@ -55,13 +72,12 @@ impl OpenAiConfig {
     }
 }
 
+/// The wire format of the Responses API.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Responses;
+
 /// The adapter.
-#[derive(Debug)]
-pub struct OpenAi {
-    http: HttpDriver,
-    url: String,
-    timeout: Option<AdapterTimeout>,
-}
+pub type OpenAi = HttpAdapter<Responses>;
 
 impl OpenAi {
     /// An adapter for one endpoint and key.
@@ -78,48 +94,31 @@ impl OpenAi {
             .chain(
                 config.default_headers.iter().map(|(name, value)| (name.as_str(), value.as_str())),
             );
-        Ok(Self {
-            http: HttpDriver::new(NAME, headers)?,
-            url: format!("{}/responses", config.base_url.trim_end_matches('/')),
-            timeout: config.timeout,
-        })
-    }
-
-    fn limits(&self, model: &str) -> AdapterTimeout {
-        self.timeout.unwrap_or_else(|| {
-            if is_reasoning_model(model) {
-                AdapterTimeout::reasoning()
-            } else {
-                AdapterTimeout::default()
-            }
-        })
+        Self::over(Responses, &config.base_url, headers, config.timeout)
     }
 }
 
-#[async_trait]
-impl ProviderAdapter for OpenAi {
+impl Wire for Responses {
+    type Stream = OpenAiStream;
+
     fn name(&self) -> &str {
         NAME
     }
 
-    async fn complete(&self, request: &Request) -> Result<Response, LlmError> {
-        let request = inline_local_images(request).await?;
-        let Translated { body, warnings } = request::translate(&request, false)?;
-        let limits = self.limits(&request.model);
-        let answer = self.http.post(&self.url, &body, limits.request).await?;
-        let mut response = response::translate(answer.body)?;
-        response.warnings.splice(0..0, warnings);
-        response.rate_limit = answer.rate_limit;
-        Ok(response)
+    fn call(&self, request: &Request, mode: Mode) -> Result<Call, LlmError> {
+        request::translate(request, mode)
     }
 
-    async fn stream(&self, request: &Request) -> Result<EventStream, LlmError> {
-        let request = inline_local_images(request).await?;
-        let Translated { body, warnings } = request::translate(&request, true)?;
-        let limits = self.limits(&request.model);
-        let answer = self.http.open(&self.url, &body, limits.request).await?;
-        let translator = OpenAiStream::new(warnings, answer.rate_limit);
-        Ok(events(NAME, answer.response, translator, limits.stream_read))
+    fn response(&self, _request: &Request, body: Value) -> Result<Response, LlmError> {
+        response::translate(body)
+    }
+
+    fn translator(&self, _request: &Request) -> OpenAiStream {
+        OpenAiStream::default()
+    }
+
+    fn is_slow(&self, model: &str) -> bool {
+        is_reasoning_model(model)
     }
 }
 

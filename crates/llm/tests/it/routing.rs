@@ -31,7 +31,7 @@ async fn no_provider_is_ever_guessed() {
         "{error}"
     );
     let error = client.stream(named("anthropic")).await.err().unwrap();
-    assert!(error.message().contains("not yet supported by this version"), "{error}");
+    assert!(error.message().contains("no provider `anthropic` is configured"), "{error}");
     assert_eq!(client.complete(named("scripted")).await.unwrap().text(), "hello");
     let error = Client::builder().default_provider("openai").build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);

@@ -123,3 +123,60 @@ fn an_error_survives_json() {
     assert!(text.contains(r#""retry_after":1.5"#), "{text}");
     assert_eq!(serde_json::from_str::<LlmError>(&text).unwrap(), error);
 }
+
+#[test]
+fn anthropic_says_what_it_means_in_the_type() {
+    let cases = [
+        (400, "invalid_request_error", "messages: field required", ErrorKind::InvalidRequest),
+        (
+            400,
+            "invalid_request_error",
+            "prompt is too long: 210000 tokens > 200000 maximum",
+            ErrorKind::ContextLength,
+        ),
+        (401, "authentication_error", "invalid x-api-key", ErrorKind::Authentication),
+        (402, "billing_error", "no credit", ErrorKind::QuotaExceeded),
+        (403, "permission_error", "not for you", ErrorKind::AccessDenied),
+        (404, "not_found_error", "model: x", ErrorKind::NotFound),
+        (413, "request_too_large", "too large", ErrorKind::ContextLength),
+        (429, "rate_limit_error", "slow down", ErrorKind::RateLimit),
+        (500, "api_error", "oops", ErrorKind::Server),
+        (529, "overloaded_error", "Overloaded", ErrorKind::Server),
+    ];
+    for (status, code, message, kind) in cases {
+        let body = json!({"type": "error", "error": {"type": code, "message": message}});
+        let error = http(status, &body.to_string());
+        assert_eq!((error.kind(), error.message()), (kind, message), "{code}");
+        assert_eq!(error.error_code(), Some(code));
+    }
+}
+
+#[test]
+fn google_speaks_in_grpc_names_and_says_the_wait_in_its_details() {
+    let cases = [
+        (404, "NOT_FOUND", "models/x is not found", ErrorKind::NotFound),
+        (400, "INVALID_ARGUMENT", "bad field", ErrorKind::InvalidRequest),
+        (400, "INVALID_ARGUMENT", "API key not valid.", ErrorKind::Authentication),
+        (
+            400,
+            "INVALID_ARGUMENT",
+            "The input token count (2000000) exceeds the maximum",
+            ErrorKind::ContextLength,
+        ),
+        (401, "UNAUTHENTICATED", "no", ErrorKind::Authentication),
+        (403, "PERMISSION_DENIED", "no", ErrorKind::AccessDenied),
+        (429, "RESOURCE_EXHAUSTED", "no", ErrorKind::RateLimit),
+        (503, "UNAVAILABLE", "no", ErrorKind::Server),
+        (504, "DEADLINE_EXCEEDED", "no", ErrorKind::RequestTimeout),
+        (500, "INTERNAL", "no", ErrorKind::Server),
+    ];
+    for (status, name, message, kind) in cases {
+        let body = json!({"error": {"code": status, "message": message, "status": name}});
+        let error = http(status, &body.to_string());
+        assert_eq!((error.kind(), error.error_code()), (kind, Some(name)), "{name}");
+        assert_eq!(http(status, &json!([body]).to_string()).kind(), kind, "in a list: {name}");
+    }
+    let body = json!({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "quota",
+        "details": [{"@type": "x"}, {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17.5s"}]}});
+    assert_eq!(http(429, &body.to_string()).retry_after(), Some(Duration::from_millis(17_500)));
+}

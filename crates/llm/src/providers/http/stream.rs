@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 
-use super::{StreamTranslator, causes};
+use super::super::wire::StreamTranslator;
+use super::{Envelope, causes};
 use crate::error::{ErrorKind, LlmError};
 use crate::sse::{SseDecoder, SseEvent};
 use crate::types::{EventStream, StreamEvent};
@@ -19,6 +20,7 @@ struct Reader<T> {
     body: Body,
     decoder: Option<SseDecoder>,
     translator: T,
+    envelope: Envelope,
     silence: Duration,
     ready: VecDeque<Result<StreamEvent, LlmError>>,
     ended: bool,
@@ -29,6 +31,7 @@ pub fn events<T: StreamTranslator>(
     provider: &str,
     response: reqwest::Response,
     translator: T,
+    envelope: Envelope,
     silence: Duration,
 ) -> EventStream {
     let reader = Reader {
@@ -36,6 +39,7 @@ pub fn events<T: StreamTranslator>(
         body: Box::pin(response.bytes_stream()),
         decoder: Some(SseDecoder::default()),
         translator,
+        envelope,
         silence,
         ready: VecDeque::new(),
         ended: false,
@@ -84,6 +88,11 @@ impl<T: StreamTranslator> Reader<T> {
             decoder.finish(|event| self.decoded(event));
         }
         if !self.ended {
+            let mut out = Vec::new();
+            let outcome = self.translator.end(&mut out);
+            self.translated(out, outcome);
+        }
+        if !self.ended {
             let message = "the connection ended before the answer was complete";
             self.fail(self.error(ErrorKind::Stream, message.to_owned()));
         }
@@ -107,7 +116,14 @@ impl<T: StreamTranslator> Reader<T> {
     fn message(&mut self, event: &str, data: &str) {
         let mut out = Vec::new();
         let outcome = self.translator.message(event, data, &mut out);
-        self.ready.extend(out.into_iter().map(Ok));
+        self.translated(out, outcome);
+    }
+
+    fn translated(&mut self, out: Vec<StreamEvent>, outcome: Result<(), LlmError>) {
+        for mut event in out {
+            self.envelope.wrap_event(&mut event);
+            self.ready.push_back(Ok(event));
+        }
         match outcome {
             Err(error) => self.fail(error),
             Ok(()) => self.ended = self.translator.is_finished(),

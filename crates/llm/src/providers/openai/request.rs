@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use super::super::wire::{Call, Mode, merge};
 use super::{NAME, is_reasoning_model};
 use crate::error::{ErrorKind, LlmError};
 use crate::types::{
@@ -11,20 +12,11 @@ use crate::types::{
     Role, ToolCallData, ToolChoice, ToolDefinition, ToolResultData, Warning,
 };
 
-/// A body, and what of the request it could not say.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Translated {
-    /// The JSON to post.
-    pub body: Value,
-    /// What was left out, and why.
-    pub warnings: Vec<Warning>,
-}
-
 /// Translates a request. Blocks that OpenAI itself wrote go back verbatim.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidRequest`] for what the Responses API has no place for, such as audio.
-pub fn translate(request: &Request, stream: bool) -> Result<Translated, LlmError> {
+pub(super) fn translate(request: &Request, mode: Mode) -> Result<Call, LlmError> {
     let mut body = Map::new();
     let mut warnings = Vec::new();
     body.insert("model".into(), json!(request.model));
@@ -32,19 +24,24 @@ pub fn translate(request: &Request, stream: bool) -> Result<Translated, LlmError
         body.insert("instructions".into(), json!(instructions));
     }
     body.insert("store".into(), json!(false));
-    body.insert("stream".into(), json!(stream));
+    body.insert("stream".into(), json!(mode == Mode::Stream));
     add_tools(&mut body, request)?;
     add_parameters(&mut body, request, &mut warnings);
     if let Some(format) = &request.response_format {
         body.insert("text".into(), json!({ "format": text_format(format)? }));
     }
     if let Some(options) = request.options_for(NAME) {
-        merge(&mut body, options);
+        merge(&mut body, options, &["tools", "include"]);
     }
     // Last, because the options may turn storage on, and then opaque reasoning may be referred to by id.
     let stored = body.get("store") == Some(&Value::Bool(true));
     body.insert("input".into(), Value::Array(input(request, stored)?));
-    Ok(Translated { body: Value::Object(body), warnings })
+    Ok(Call {
+        path: "/responses".to_owned(),
+        headers: Vec::new(),
+        body: Value::Object(body),
+        warnings,
+    })
 }
 
 fn add_tools(body: &mut Map<String, Value>, request: &Request) -> Result<(), LlmError> {
@@ -81,28 +78,6 @@ fn add_parameters(body: &mut Map<String, Value>, request: &Request, warnings: &m
             "unsupported_parameter",
             "openai: the Responses API has no stop sequences; they were left out",
         ));
-    }
-}
-
-/// Objects are merged field by field, anything else is replaced: a caller's option wins.
-fn merge(target: &mut Map<String, Value>, options: &Map<String, Value>) {
-    for (name, value) in options {
-        match (target.get_mut(name), value) {
-            (Some(Value::Object(inner)), Value::Object(more)) => merge(inner, more),
-            // Built-in tools are given as options beside the tools of the request.
-            (Some(Value::Array(inner)), Value::Array(more))
-                if name == "tools" || name == "include" =>
-            {
-                for item in more {
-                    if !inner.contains(item) {
-                        inner.push(item.clone());
-                    }
-                }
-            }
-            _ => {
-                target.insert(name.clone(), value.clone());
-            }
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::types::{
 /// # Errors
 /// What the provider reported when its status is `failed`; [`ErrorKind::Provider`] for a body that is no
 /// response object.
-pub fn translate(body: Value) -> Result<Response, LlmError> {
+pub(super) fn translate(body: Value) -> Result<Response, LlmError> {
     if let Some(error) = failure(&body) {
         return Err(error);
     }

@@ -11,14 +11,12 @@ use super::response::{
     REASONING_SEPARATOR, build, error_in, failure, message_text, part, reasoning_text,
 };
 use crate::error::{ErrorKind, LlmError};
-use crate::providers::http::StreamTranslator;
-use crate::types::{ContentPart, PartialToolCall, RateLimitInfo, StreamEvent, ToolCall, Warning};
+use crate::providers::wire::StreamTranslator;
+use crate::types::{ContentPart, PartialToolCall, StreamEvent, ToolCall};
 
 /// Folds the provider's events; one for each call.
 #[derive(Debug, Default)]
 pub struct OpenAiStream {
-    warnings: Vec<Warning>,
-    rate_limit: Option<RateLimitInfo>,
     /// By `output_index`.
     items: BTreeMap<u64, Item>,
     started: bool,
@@ -80,11 +78,6 @@ impl StreamTranslator for OpenAiStream {
 }
 
 impl OpenAiStream {
-    /// A translator that puts these warnings and limits into the events where they belong.
-    pub fn new(warnings: Vec<Warning>, rate_limit: Option<RateLimitInfo>) -> Self {
-        Self { warnings, rate_limit, ..Self::default() }
-    }
-
     /// Whether the delta was of a known kind.
     fn delta(&mut self, delta: &Delta<'_>, out: &mut Events) -> bool {
         let Delta { kind, item_id, output_index, delta } = delta;
@@ -143,7 +136,7 @@ impl OpenAiStream {
     fn start(&mut self, out: &mut Events) {
         if !self.started {
             self.started = true;
-            out.push(StreamEvent::StreamStart { warnings: self.warnings.clone() });
+            out.push(StreamEvent::StreamStart { warnings: Vec::new() });
         }
     }
 
@@ -184,9 +177,7 @@ impl OpenAiStream {
             return Err(error);
         }
         let content = self.content(&body);
-        let mut response = build(body, content);
-        response.warnings = std::mem::take(&mut self.warnings);
-        response.rate_limit = self.rate_limit.take();
+        let response = build(body, content);
         self.finished = true;
         out.push(StreamEvent::Finish {
             finish_reason: response.finish_reason.clone(),

@@ -4,7 +4,7 @@ use super::*;
 use crate::types::{ProviderRaw, ToolChoice};
 
 fn body(request: &Request) -> Value {
-    translate(request, false).unwrap().body
+    translate(request, Mode::Whole).unwrap().body
 }
 
 fn tool_named(name: &str) -> ToolDefinition {
@@ -81,12 +81,12 @@ fn images_and_documents_go_by_url_or_inline_and_audio_is_refused() {
     );
     let audio = ContentPart::Audio { audio: Default::default(), provider_raw: None };
     let request = Request::new("gpt-5.2", vec![Message::new(Role::User, vec![audio])]);
-    let error = translate(&request, false).unwrap_err();
+    let error = translate(&request, Mode::Whole).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert!(error.message().contains("`audio`"), "{error}");
     let neither =
         Request::new("m", vec![Message::new(Role::User, vec![image(ImageData::default())])]);
-    assert_eq!(translate(&neither, false).unwrap_err().kind(), ErrorKind::InvalidRequest);
+    assert_eq!(translate(&neither, Mode::Whole).unwrap_err().kind(), ErrorKind::InvalidRequest);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn parameters_formats_and_options_are_set_and_what_cannot_be_said_is_warned_of()
         json!({ "reasoning": { "summary": "auto" }, "tools": [{ "type": "web_search" }], "text": { "verbosity": "low" }, "service_tier": "flex" }),
     );
     request.provider_options.insert("gemini".into(), json!({ "ignored": true }));
-    let Translated { body, warnings } = translate(&request, true).unwrap();
+    let Call { body, warnings, .. } = translate(&request, Mode::Stream).unwrap();
     assert_eq!(
         body,
         json!({
