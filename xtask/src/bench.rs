@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: numbers beside a named peer, printed and never asserted.
 
 mod orchestrator;
+pub(crate) mod peers;
 mod startup;
 
 use crate::failure::Failure;
@@ -15,7 +16,7 @@ pub(crate) struct Bench {
 }
 
 /// Add a bench here. A module that needs `canon-testkit` goes behind `#[cfg(feature = "bench")]`, its line as well.
-const BENCHES: &[Bench] = &[startup::BENCH, orchestrator::BENCH];
+const BENCHES: &[Bench] = &[startup::BENCH, orchestrator::BENCH, peers::BENCH];
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let Some((name, rest)) = args.split_first() else {

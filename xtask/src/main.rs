@@ -8,7 +8,9 @@ mod codex;
 mod failure;
 mod generate;
 mod packages;
+mod python;
 mod readme;
+mod sdks;
 mod test;
 mod workspace;
 
@@ -23,6 +25,7 @@ usage: cargo xtask <command>
     --only STEP,…         some of the steps
     --package NAME        lint, test and document some of the packages
     --with-codex          install the real Codex CLI and test against it
+    --with-sdks           install the providers' official SDKs and test against them
     --list                name the steps
   gen [--check]           write the generated documentation, or check that it is up to date
   bench [NAME [ARG…]]     measure; without a name, list what can be measured

@@ -1,19 +1,38 @@
 //! The system packages that tests need, by their names in Debian and Ubuntu.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
 use crate::workspace::{cargo, find, run};
 
-/// A package, and the program that tells whether it is there.
+/// A package, and what tells whether it is there.
 struct Need {
     package: &'static str,
-    program: &'static str,
+    sign: Sign,
     why: &'static str,
 }
 
+enum Sign {
+    Program(&'static str),
+    /// A module of Python's own library, which some systems package apart.
+    PythonModule(&'static str),
+}
+
+impl Sign {
+    fn is_there(&self) -> bool {
+        match self {
+            Self::Program(program) => find(program).is_some(),
+            Self::PythonModule(module) => Command::new("python3")
+                .args(["-c", &format!("import {module}")])
+                .stderr(Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success()),
+        }
+    }
+}
+
 const fn need(package: &'static str, program: &'static str, why: &'static str) -> Need {
-    Need { package, program, why }
+    Need { package, sign: Sign::Program(program), why }
 }
 
 const ALWAYS: &[Need] = &[
@@ -30,6 +49,22 @@ const ALWAYS: &[Need] = &[
 const FOR_CODEX: &[Need] =
     &[need("nodejs", "node", "runs npm"), need("npm", "npm", "installs the real Codex CLI")];
 
+const FOR_SDKS: &[Need] = &[
+    need("python3", "python3", "runs the official SDKs of model providers"),
+    Need {
+        package: "python3-venv",
+        sign: Sign::PythonModule("ensurepip"),
+        why: "keeps them in an environment of their own",
+    },
+];
+
+/// What is to be installed beside what tests always need.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) codex: bool,
+    pub(crate) sdks: bool,
+}
+
 /// What to do about packages that are missing.
 #[derive(Debug, PartialEq, Eq)]
 enum Plan {
@@ -41,12 +76,14 @@ enum Plan {
 }
 
 /// Says what is needed, installs what is missing where it may, and otherwise says how.
-pub(crate) fn ensure(codex: bool) -> Result<(), Failure> {
-    let needs: Vec<&Need> = ALWAYS.iter().chain(if codex { FOR_CODEX } else { &[] }).collect();
+pub(crate) fn ensure(wanted: Wanted) -> Result<(), Failure> {
+    let codex = if wanted.codex { FOR_CODEX } else { &[] };
+    let sdks = if wanted.sdks { FOR_SDKS } else { &[] };
+    let needs = ALWAYS.iter().chain(codex).chain(sdks);
     println!("system packages:");
     let mut missing = Vec::new();
-    for Need { package, program, why } in needs {
-        let found = find(program).is_some();
+    for Need { package, sign, why } in needs {
+        let found = sign.is_there();
         println!("  {package:<15} {:<8} {why}", if found { "there" } else { "missing" });
         if !found {
             missing.push(*package);

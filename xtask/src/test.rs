@@ -9,8 +9,9 @@ mod tally;
 use std::time::Instant;
 
 use crate::failure::Failure;
+use crate::packages::Wanted;
 use crate::workspace::{cargo, in_ci, run as run_command};
-use crate::{codex, generate, packages, readme};
+use crate::{codex, generate, packages, readme, sdks};
 use options::{Options, Step};
 use skips::Skip;
 use summary::{Finished, Outcome, Summary};
@@ -58,8 +59,12 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
 
 fn perform(step: Step, options: &Options, findings: &mut Findings) -> Result<Outcome, Failure> {
     match step {
-        Step::Packages => packages::ensure(wants_codex(options)).map(|()| Outcome::Done),
+        Step::Packages => {
+            let wanted = Wanted { codex: wants_codex(options), sdks: wants_sdks(options) };
+            packages::ensure(wanted).map(|()| Outcome::Done)
+        }
         Step::Codex => provide_codex(options, findings),
+        Step::Sdks => provide_sdks(options, findings),
         Step::Fmt => format(),
         Step::Clippy => {
             let mut command = cargo(["clippy", "--all-targets"]);
@@ -102,6 +107,9 @@ fn suite(options: &Options, findings: &mut Findings) -> Result<Outcome, Failure>
     if let Some(binary) = codex::installed() {
         command.env(codex::VARIABLE, binary);
     }
+    if let Some(python) = sdks::installed() {
+        command.env(sdks::VARIABLE, python);
+    }
     let (tally, skips) = suite::run(&mut command)?;
     findings.skips.extend(skips);
     findings.tally = tally;
@@ -115,12 +123,28 @@ fn wants_codex(options: &Options) -> bool {
     (options.with_codex || in_ci()) && codex::installed().is_none()
 }
 
+fn wants_sdks(options: &Options) -> bool {
+    (options.with_sdks || in_ci()) && sdks::installed().is_none()
+}
+
 fn provide_codex(options: &Options, findings: &mut Findings) -> Result<Outcome, Failure> {
     if wants_codex(options) || codex::installed().is_some() {
         return codex::ensure().map(|_| Outcome::Done);
     }
     let why = "the real Codex CLI is installed in CI, or with --with-codex";
-    println!("skipped: codex: {why}");
-    findings.skips.push(Skip { name: "codex".to_owned(), why: why.to_owned() });
-    Ok(Outcome::Skipped)
+    Ok(skip("codex", why, findings))
+}
+
+fn provide_sdks(options: &Options, findings: &mut Findings) -> Result<Outcome, Failure> {
+    if wants_sdks(options) || sdks::installed().is_some() {
+        return sdks::ensure().map(|_| Outcome::Done);
+    }
+    let why = "the official SDKs of model providers are installed in CI, or with --with-sdks";
+    Ok(skip("sdks", why, findings))
+}
+
+fn skip(name: &str, why: &str, findings: &mut Findings) -> Outcome {
+    println!("skipped: {name}: {why}");
+    findings.skips.push(Skip { name: name.to_owned(), why: why.to_owned() });
+    Outcome::Skipped
 }

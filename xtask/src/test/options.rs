@@ -7,6 +7,7 @@ use crate::failure::Failure;
 pub(crate) enum Step {
     Packages,
     Codex,
+    Sdks,
     Fmt,
     Clippy,
     Test,
@@ -17,9 +18,10 @@ pub(crate) enum Step {
 
 impl Step {
     /// In the order in which they run.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Packages,
         Self::Codex,
+        Self::Sdks,
         Self::Fmt,
         Self::Clippy,
         Self::Test,
@@ -32,6 +34,7 @@ impl Step {
         match self {
             Self::Packages => "packages",
             Self::Codex => "codex",
+            Self::Sdks => "sdks",
             Self::Fmt => "fmt",
             Self::Clippy => "clippy",
             Self::Test => "test",
@@ -45,6 +48,7 @@ impl Step {
         match self {
             Self::Packages => "the system packages that tests need",
             Self::Codex => "the real Codex CLI (in CI, or with --with-codex)",
+            Self::Sdks => "the official SDKs of model providers (in CI, or with --with-sdks)",
             Self::Fmt => "formatting",
             Self::Clippy => "lints, warnings are errors",
             Self::Test => "all tests of the workspace",
@@ -66,6 +70,7 @@ impl Step {
 pub(crate) struct Options {
     pub(crate) list: bool,
     pub(crate) with_codex: bool,
+    pub(crate) with_sdks: bool,
     /// Packages to lint, test and document. Empty: the workspace.
     packages: Vec<String>,
     /// Empty: all of them.
@@ -80,6 +85,7 @@ impl Options {
             match arg.as_str() {
                 "--list" => options.list = true,
                 "--with-codex" => options.with_codex = true,
+                "--with-sdks" => options.with_sdks = true,
                 "--only" => {
                     let names = args
                         .next()
@@ -139,7 +145,8 @@ mod tests {
         assert!(parse(&[]).unwrap().steps().eq(Step::ALL));
         let some = parse(&["--only", "doc, fmt", "--only=fmt", "--with-codex"]).unwrap();
         assert!(some.steps().eq([Step::Fmt, Step::Doc]));
-        assert!(some.with_codex && !some.list);
+        assert!(some.with_codex && !some.with_sdks && !some.list);
+        assert!(parse(&["--with-sdks"]).unwrap().with_sdks);
         assert_eq!(some.selection(), ["--workspace"]);
         let two = parse(&["-p", "a", "--package", "b"]).unwrap();
         assert_eq!(two.selection(), ["--package", "a", "--package", "b"]);
