@@ -1,13 +1,22 @@
-//! A fake model server that speaks the OpenAI Responses wire and validates every request.
+//! A fake model server that speaks four wires and validates every request: OpenAI's Responses, Chat
+//! Completions, Anthropic's Messages and Gemini's `generateContent`.
 //!
-//! A test queues [`Reply`]s; each request takes one, if it passes every check that the real service is
-//! known to make and a few that it should. A request that fails is answered with 400 and recorded as a
-//! violation, so that a caller that would fail against the real service fails here first. It runs on a
-//! thread of its own, so that a test may pause its clock.
+//! A test queues [`Reply`]s; each request, on whatever wire, takes one, if it passes every check that
+//! the real service is known to make and a few that it should. A request that fails is answered with
+//! the wire's own 400 and recorded as a violation, so that a caller that would fail against the real
+//! service fails here first. It runs on a thread of its own, so that a test may pause its clock.
 
-mod check;
+mod answer;
+mod chat;
+mod gate;
+mod gemini;
+mod issued;
+mod messages;
+mod part;
+mod pieces;
+mod protocol;
 mod reply;
-mod wire;
+mod responses;
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,21 +26,43 @@ use std::thread::JoinHandle;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, Response, StatusCode};
-use axum::routing::post;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method, Response, Uri};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+pub use gate::Gate;
+pub use part::{Chunks, Fault, Part, Tokens, Usage};
+pub use protocol::Wire;
 pub use reply::Reply;
+
+use issued::Issued;
+use protocol::{Call, Protocol};
 
 /// One request as it arrived.
 #[derive(Debug, Clone)]
 pub struct ReceivedRequest {
+    /// The wire that it came on; `None` when no wire has such a path.
+    pub wire: Option<Wire>,
+    /// Its path, as it came, still percent-encoded.
+    pub path: String,
+    /// What stood after the `?`; empty for nothing.
+    pub query: String,
     /// Its headers, names in lower case.
     pub headers: HeaderMap,
     /// Its body; `Null` when it was no JSON.
     pub body: Value,
+}
+
+impl Book {
+    /// Answers the latest request with an error, and records why and what else was wrong.
+    fn refuse(&mut self, wire: &dyn Protocol, fault: &Fault, more: &[String]) -> Response<Body> {
+        let number = self.requests.len();
+        for problem in std::iter::once(&fault.message).chain(more) {
+            self.violations.push(format!("request {number}: {problem}"));
+        }
+        answer::error(wire, fault)
+    }
 }
 
 /// The running server. It ends when this is dropped.
@@ -52,8 +83,7 @@ struct Book {
     replies: VecDeque<Reply>,
     requests: Vec<ReceivedRequest>,
     violations: Vec<String>,
-    /// Items that were sent, by id: those that come back must be the same.
-    issued: check::Issued,
+    issued: Issued,
     served: usize,
 }
 
@@ -74,8 +104,8 @@ impl ModelServer {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
         let router = Router::new()
-            .route("/v1/responses", post(respond))
-            .fallback(nowhere)
+            .fallback(respond)
+            .layer(DefaultBodyLimit::disable())
             .with_state(Arc::clone(&shared));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel::<()>();
@@ -95,7 +125,12 @@ impl ModelServer {
         Ok(Self { address, shared, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// What a client takes as its base URL, with the `/v1`.
+    /// The base URL of Anthropic's and Google's clients.
+    pub fn root_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The base URL of OpenAI's clients and their like, with the `/v1`.
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
@@ -137,16 +172,14 @@ impl Drop for ModelServer {
     }
 }
 
-async fn nowhere() -> Response<Body> {
-    wire::error(StatusCode::NOT_FOUND, "invalid_request_error", None, "no such endpoint")
-}
-
 async fn respond(
     State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response<Body> {
-    let answer = decide(&mut shared.book(), &headers, &bytes);
+    let answer = decide(&mut shared.book(), &method, &uri, &headers, &bytes);
     match answer {
         Some(answer) => answer,
         None => std::future::pending().await,
@@ -154,33 +187,48 @@ async fn respond(
 }
 
 /// The answer, or `None` for a silence.
-fn decide(book: &mut Book, headers: &HeaderMap, bytes: &[u8]) -> Option<Response<Body>> {
+fn decide(
+    book: &mut Book,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    bytes: &[u8],
+) -> Option<Response<Body>> {
     let parsed = serde_json::from_slice::<Value>(bytes);
     let body = parsed.as_ref().cloned().unwrap_or(Value::Null);
-    book.requests.push(ReceivedRequest { headers: headers.clone(), body: body.clone() });
-    let number = book.requests.len();
-    if !check::is_authorized(headers) {
-        book.violations.push(format!("request {number}: no bearer token"));
-        let message = "You didn't provide an API key.";
-        return Some(wire::error(StatusCode::UNAUTHORIZED, "invalid_request_error", None, message));
+    let (path, query) = (uri.path(), uri.query().unwrap_or(""));
+    let wire = Wire::of(path);
+    book.requests.push(ReceivedRequest {
+        wire,
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers: headers.clone(),
+        body: body.clone(),
+    });
+    let protocol = wire.unwrap_or(Wire::Responses).protocol();
+    let call = Call { headers, path, query, body: &body };
+    if wire.is_none() || method != Method::POST {
+        let fault = fault(404, format!("no such endpoint: {method} {path}"));
+        return Some(book.refuse(protocol, &fault, &[]));
+    }
+    if let Some(fault) = protocol.unauthorized(&call) {
+        return Some(book.refuse(protocol, &fault, &[]));
     }
     let problems = match parsed {
-        Ok(body) => check::request(&body, &book.issued),
+        Ok(_) => protocol.problems(&call, &book.issued),
         Err(error) => vec![format!("the body is no JSON: {error}")],
     };
     if let Some(first) = problems.first() {
-        let answer = wire::error(StatusCode::BAD_REQUEST, "invalid_request_error", None, first);
-        book.violations
-            .extend(problems.iter().map(|problem| format!("request {number}: {problem}")));
-        return Some(answer);
+        return Some(book.refuse(protocol, &fault(400, first.clone()), &problems[1..]));
     }
     let Some(reply) = book.replies.pop_front() else {
-        let message = "the test has no reply left for this request";
-        book.violations.push(format!("request {number}: {message}"));
-        let kind = "invalid_request_error";
-        return Some(wire::error(StatusCode::BAD_REQUEST, kind, None, message));
+        let message = "the test has no reply left for this request".to_owned();
+        return Some(book.refuse(protocol, &fault(400, message), &[]));
     };
     book.served += 1;
-    let served = book.served;
-    wire::answer(reply, &body, served, &mut book.issued)
+    answer::answer(protocol, &reply, &call, book.served, &mut book.issued)
+}
+
+fn fault(status: u16, message: String) -> Fault {
+    Fault { status, code: None, message }
 }

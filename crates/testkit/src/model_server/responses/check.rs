@@ -1,10 +1,11 @@
 //! What is wrong with a request: everything that the service refuses, and what it would be a mistake to
 //! send although it may pass.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use axum::http::{HeaderMap, header};
 use serde_json::{Map, Value};
+
+use crate::model_server::issued::Issued;
 
 /// Top-level fields that the service knows.
 const FIELDS: [&str; 28] = [
@@ -40,26 +41,13 @@ const FIELDS: [&str; 28] = [
 
 const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
-/// Output items that this server sent, by id.
-#[derive(Debug, Default)]
-pub(super) struct Issued(HashMap<String, Value>);
-
-impl Issued {
-    pub(super) fn add(&mut self, items: &[Value]) {
-        for item in items {
-            if let Some(id) = item["id"].as_str() {
-                self.0.insert(id.to_owned(), item.clone());
-            }
+/// Notes the output items, by id: those that come back must be the same.
+pub(super) fn note(whole: &Value, issued: &mut Issued) {
+    for item in whole["output"].as_array().into_iter().flatten() {
+        if let Some(id) = item["id"].as_str() {
+            issued.insert(id, item.clone());
         }
     }
-}
-
-pub(super) fn is_authorized(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .is_some_and(|token| !token.trim().is_empty())
 }
 
 /// Every problem of a request, in the order in which it is read.
@@ -279,7 +267,7 @@ impl<'a> Input<'a> {
     /// What the model wrote must come back as it was.
     fn same_as_issued(&self, item: &Value) -> Result<(), String> {
         let Some(id) = item["id"].as_str() else { return Ok(()) };
-        match self.issued.0.get(id) {
+        match self.issued.get(id) {
             Some(original) if original != item => {
                 Err(format!("item '{id}' was changed: it was {original}, it is {item}"))
             }
@@ -316,7 +304,7 @@ impl<'a> Input<'a> {
             ));
         }
         if let Some(encrypted) = item["encrypted_content"].as_str()
-            && !self.issued.0.values().any(|known| known["encrypted_content"] == encrypted)
+            && !self.issued.values().any(|known| known["encrypted_content"] == encrypted)
         {
             return Err(format!("The encrypted content of item '{id}' could not be verified."));
         }

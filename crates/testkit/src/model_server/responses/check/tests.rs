@@ -4,9 +4,10 @@ use super::*;
 
 fn problems(body: Value) -> Vec<String> {
     let mut issued = Issued::default();
-    issued.add(&[json!({
+    let sent = json!({
         "type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "secret",
-    })]);
+    });
+    note(&json!({ "output": [sent] }), &mut issued);
     request(&body, &issued)
 }
 
