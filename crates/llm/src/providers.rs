@@ -2,10 +2,12 @@
 //! [`HttpAdapter`] makes an adapter of any of them.
 
 mod adapter;
+mod decoder;
 pub mod http;
 pub mod media;
 pub mod openai;
 mod wire;
 
 pub use adapter::HttpAdapter;
+pub use decoder::StreamDecoder;
 pub use wire::{Call, Mode, StreamTranslator, Wire};

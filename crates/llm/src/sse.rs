@@ -3,12 +3,13 @@
 //! It knows lines that end in LF, CRLF or CR, a byte order mark, comments, `data` over several lines,
 //! `event`, `id` and `retry`. A line that is too long is itself an event and not the end of the stream.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Longest line that is kept, in bytes; a whole answer of a model arrives as one line.
 pub const DEFAULT_MAX_LINE: usize = 64 * 1024 * 1024;
 
-/// One thing that the stream said; borrowed from the decoder, which reuses its buffers.
+/// One thing that the stream said. What lies whole in one chunk is borrowed from it and not copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SseEvent<'a> {
     /// A dispatched message.
@@ -43,16 +44,18 @@ pub struct SseDecoder {
     after_cr: bool,
     /// No line has ended yet, so a byte order mark may stand before the first.
     at_start: bool,
-    pending: Pending,
+    /// The last one seen; it outlives its message.
+    id: Option<String>,
+    /// The unfinished message.
+    pending: Pending<'static>,
 }
 
+/// A message that no blank line has ended.
 #[derive(Debug, Default)]
-struct Pending {
-    event: String,
-    data: String,
-    has_data: bool,
+struct Pending<'a> {
+    event: Cow<'a, str>,
+    data: Option<Cow<'a, str>>,
     spoiled: bool,
-    id: Option<String>,
 }
 
 /// How much of an over-long line is shown, in bytes.
@@ -76,6 +79,7 @@ impl SseDecoder {
             dropped: None,
             after_cr: false,
             at_start: true,
+            id: None,
             pending: Pending::default(),
         }
     }
@@ -90,8 +94,10 @@ impl SseDecoder {
                 bytes = rest;
             }
         }
+        // Borrows from `bytes` as long as the chunk lasts.
+        let mut pending = std::mem::take(&mut self.pending);
         while let Some(end) = find_line_end(bytes) {
-            self.end_line(&bytes[..end], &mut emit);
+            self.end_line(&bytes[..end], &mut pending, &mut emit);
             let ended_in_cr = bytes[end] == b'\r';
             bytes = &bytes[end + 1..];
             if ended_in_cr {
@@ -102,15 +108,17 @@ impl SseDecoder {
                 }
             }
         }
+        self.pending = pending.into_owned();
         self.keep(bytes);
     }
 
     /// The connection ended: hands out what a missing last blank line held back.
     pub fn finish(mut self, mut emit: impl FnMut(SseEvent<'_>)) {
+        let mut pending = std::mem::take(&mut self.pending);
         if !self.partial.is_empty() {
-            self.end_line(&[], &mut emit);
+            self.end_line(&[], &mut pending, &mut emit);
         }
-        self.dispatch(&mut emit);
+        self.dispatch(&mut pending, &mut emit);
     }
 
     fn keep(&mut self, bytes: &[u8]) {
@@ -126,18 +134,28 @@ impl SseDecoder {
         self.dropped = Some(before + (total - self.partial.len() as u64));
     }
 
-    fn end_line(&mut self, tail: &[u8], emit: &mut impl FnMut(SseEvent<'_>)) {
+    fn end_line<'a>(
+        &mut self,
+        tail: &'a [u8],
+        pending: &mut Pending<'a>,
+        emit: &mut impl FnMut(SseEvent<'_>),
+    ) {
         let first = std::mem::take(&mut self.at_start);
         if self.partial.is_empty() && self.dropped.is_none() && tail.len() <= self.max_line {
-            self.line(without_bom(tail, first), emit);
+            self.line(without_bom(tail, first), pending, emit);
             return;
         }
         self.keep(tail);
         let mut whole = std::mem::take(&mut self.partial);
         match self.dropped.take() {
-            None => self.line(without_bom(&whole, first), emit),
+            None => {
+                // The line is put together from chunks, so it does not outlive this call as it is.
+                let mut shorter = std::mem::take(pending);
+                self.line(without_bom(&whole, first), &mut shorter, emit);
+                *pending = shorter.into_owned();
+            }
             Some(dropped) => {
-                self.pending.spoiled = true;
+                pending.spoiled = true;
                 emit(SseEvent::OverlongLine {
                     start: &String::from_utf8_lossy(&whole),
                     length: dropped + whole.len() as u64,
@@ -150,9 +168,14 @@ impl SseDecoder {
         }
     }
 
-    fn line(&mut self, line: &[u8], emit: &mut impl FnMut(SseEvent<'_>)) {
+    fn line<'a>(
+        &mut self,
+        line: &'a [u8],
+        pending: &mut Pending<'a>,
+        emit: &mut impl FnMut(SseEvent<'_>),
+    ) {
         if line.is_empty() {
-            self.dispatch(emit);
+            self.dispatch(pending, emit);
             return;
         }
         let (name, value) = match line.iter().position(|b| *b == b':') {
@@ -162,49 +185,49 @@ impl SseDecoder {
         };
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match name {
-            b"data" => self.pending.add_data(value),
-            b"event" => {
-                self.pending.event.clear();
-                self.pending.event.push_str(&String::from_utf8_lossy(value));
-            }
-            b"id" if !value.contains(&0) => {
-                self.pending.id = Some(String::from_utf8_lossy(value).into_owned());
-            }
+            b"data" => pending.add_data(text(value)),
+            b"event" => pending.event = text(value),
+            b"id" if !value.contains(&0) => self.id = Some(text(value).into_owned()),
             b"retry" => emit_retry(value, emit),
             // The format tells readers to ignore fields that it does not define.
             _ => {}
         }
     }
 
-    fn dispatch(&mut self, emit: &mut impl FnMut(SseEvent<'_>)) {
-        let pending = &mut self.pending;
-        if pending.has_data && !pending.spoiled {
-            let id = pending.id.as_deref();
-            emit(SseEvent::Message { event: &pending.event, data: &pending.data, id });
+    fn dispatch(&mut self, pending: &mut Pending<'_>, emit: &mut impl FnMut(SseEvent<'_>)) {
+        let Pending { event, data, spoiled } = std::mem::take(pending);
+        if let Some(data) = data
+            && !spoiled
+        {
+            emit(SseEvent::Message { event: &event, data: &data, id: self.id.as_deref() });
         }
-        pending.clear();
     }
 }
 
-impl Pending {
-    /// Forgets the message but not the id.
-    fn clear(&mut self) {
-        self.event.clear();
-        if self.data.capacity() > KEPT_CAPACITY {
-            self.data = String::new();
+impl<'a> Pending<'a> {
+    fn add_data(&mut self, value: Cow<'a, str>) {
+        match &mut self.data {
+            None => self.data = Some(value),
+            Some(data) => {
+                let data = data.to_mut();
+                data.push('\n');
+                data.push_str(&value);
+            }
         }
-        self.data.clear();
-        self.has_data = false;
-        self.spoiled = false;
     }
 
-    fn add_data(&mut self, value: &[u8]) {
-        if self.has_data {
-            self.data.push('\n');
+    fn into_owned(self) -> Pending<'static> {
+        Pending {
+            event: Cow::Owned(self.event.into_owned()),
+            data: self.data.map(|data| Cow::Owned(data.into_owned())),
+            spoiled: self.spoiled,
         }
-        self.has_data = true;
-        self.data.push_str(&String::from_utf8_lossy(value));
     }
+}
+
+/// The strict check is much the faster one, and hardly ever fails.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// Where the first LF or CR is, eight bytes at a time: most of a stream is payload.

@@ -1,0 +1,94 @@
+//! Bytes to typed events on one core, nothing else around them.
+
+use std::time::{Duration, Instant};
+
+use canon_llm::StreamEvent;
+
+use crate::shapes::{SHAPES, Shape};
+use crate::subjects::{SUBJECTS, Subject};
+
+/// What one read of a socket gives at most, as a rule.
+const CHUNK: usize = 16 * 1024;
+
+struct Run {
+    took: Duration,
+    /// From the last bytes, of 4 KiB at most, to all of their events.
+    last: Duration,
+    events: usize,
+}
+
+/// Prints a line for each provider whose name is in `only`, or for all.
+pub(crate) fn measure(only: &[String], size: usize, runs: usize) {
+    println!("decode: bytes in chunks of 16 KiB to typed events, one core, {runs} runs, the best");
+    println!("{:<18} {:>8} {:>8} {:>12}  shape", "", "MB/s", "median", "events/s");
+    for subject in SUBJECTS.iter().filter(|subject| wanted(only, subject.name)) {
+        let Some(shape) = SHAPES.iter().find(|shape| shape.provider == subject.name) else {
+            continue;
+        };
+        one(subject, shape, size, runs);
+    }
+}
+
+fn wanted(only: &[String], name: &str) -> bool {
+    only.is_empty() || only.iter().any(|wanted| wanted == name)
+}
+
+fn one(subject: &Subject, shape: &Shape, size: usize, runs: usize) {
+    let bytes = (shape.make)(size);
+    let mut all: Vec<Run> = (0..runs.max(1)).map(|_| run(subject, &bytes, CHUNK)).collect();
+    all.sort_by_key(|run| run.took);
+    let rate = |run: &Run| bytes.len() as f64 / 1e6 / run.took.as_secs_f64();
+    let (best, middle) = (&all[0], &all[all.len() / 2]);
+    println!(
+        "{:<18} {:>8.0} {:>8.0} {:>12.0}  {}, {} bytes an event",
+        subject.name,
+        rate(best),
+        rate(middle),
+        best.events as f64 / best.took.as_secs_f64(),
+        shape.what,
+        bytes.len() / best.events,
+    );
+}
+
+/// How long after its last bytes an answer of `size` bytes is complete; the best of `runs`.
+pub(crate) fn last_event(only: &[String], size: usize, runs: usize) {
+    println!(
+        "\nlast bytes to last event: an answer of {} KB, in memory, {runs} runs, the best",
+        size / 1000
+    );
+    for subject in SUBJECTS.iter().filter(|subject| wanted(only, subject.name)) {
+        let Some(shape) = SHAPES.iter().find(|shape| shape.provider == subject.name) else {
+            continue;
+        };
+        let bytes = (shape.make)(size);
+        let best = (0..runs.max(1)).map(|_| run(subject, &bytes, 4096).last).min();
+        println!("{:<18} {:>8.1} µs", subject.name, best.unwrap_or_default().as_secs_f64() * 1e6);
+    }
+}
+
+fn run(subject: &Subject, bytes: &[u8], chunk: usize) -> Run {
+    let mut decoder = (subject.decoder)();
+    let mut out: Vec<StreamEvent> = Vec::new();
+    let mut events = 0;
+    let (last, before) = split_last(bytes, chunk);
+    let start = Instant::now();
+    for chunk in before.chunks(chunk) {
+        decoder.push(chunk, &mut out).unwrap();
+        events += out.len();
+        out.clear();
+    }
+    let before_last = Instant::now();
+    decoder.push(last, &mut out).unwrap();
+    decoder.end(&mut out).unwrap();
+    let finished = matches!(out.last(), Some(StreamEvent::Finish { .. }));
+    let end = Instant::now();
+    events += out.len();
+    drop(out);
+    assert!(finished, "{} does not finish", subject.name);
+    Run { took: start.elapsed(), last: end - before_last, events }
+}
+
+fn split_last(bytes: &[u8], chunk: usize) -> (&[u8], &[u8]) {
+    let (before, last) = bytes.split_at(bytes.len().saturating_sub(chunk));
+    (last, before)
+}
