@@ -1,4 +1,7 @@
-//! `cargo xtask gen`: documentation that is made from the program, so that it cannot differ from it.
+//! `cargo xtask gen`: documentation that is made from the program, so that it cannot differ from it, and
+//! the model catalogue, which is made from a public list.
+
+mod catalogue;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -32,7 +35,8 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let check = match args {
         [] => false,
         [flag] if flag == "--check" => true,
-        _ => return Err(Failure::usage("gen takes no argument but --check")),
+        [what, rest @ ..] if what == "catalogue" => return catalogue::run(rest),
+        _ => return Err(Failure::usage("gen takes no argument but --check, or `catalogue`")),
     };
     run_command(&mut cargo(["build", "--package", "canon", "--bin", "canon"]))?;
     let wanted = commands(&target().join("debug/canon"))?;

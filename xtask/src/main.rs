@@ -28,6 +28,8 @@ usage: cargo xtask <command>
     --with-sdks           install the providers' official SDKs and test against them
     --list                name the steps
   gen [--check]           write the generated documentation, or check that it is up to date
+  gen catalogue --from FILE [--as-of DATE]
+                          write the model catalogue from LiteLLM's or models.dev's price list
   bench [NAME [ARG…]]     measure; without a name, list what can be measured
 ";
 

@@ -83,7 +83,7 @@ impl Pricing for CataloguePricing {
             input,
             output: info.output_cost_per_million?,
             cache_read: info.cache_read_cost_per_million.unwrap_or(input),
-            cache_write: input,
+            cache_write: info.cache_write_cost_per_million.unwrap_or(input),
         })
     }
 }

@@ -1,10 +1,13 @@
 //! The catalogue of known models (unified-llm §2.9). Advisory: an unknown model is passed through.
+//!
+//! The data is generated: `cargo xtask gen catalogue --from FILE`.
 
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-/// The data, newest and best first within a provider. Costs that no public source states are `null`.
+/// The data: per provider, family after family, and in a family the newest first. The first family is the
+/// one that the provider recommends for most work. Costs that no public source states are `null`.
 const DATA: &str = include_str!("catalogue.json");
 
 /// What is known about one model. Costs are US dollars for a million tokens.
@@ -32,8 +35,31 @@ pub struct ModelInfo {
     pub output_cost_per_million: Option<f64>,
     /// Price of the input that a cache served; as other input when unknown.
     pub cache_read_cost_per_million: Option<f64>,
-    /// Other names of it.
+    /// Price of the input that was written to a cache; as other input when unknown.
+    pub cache_write_cost_per_million: Option<f64>,
+    /// Other prices for calls with a long input, where the provider has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_context: Option<LongContextCost>,
+    /// The day, `YYYY-MM-DD`, on which the provider takes it away, once that is announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retires: Option<String>,
+    /// Other names that the provider takes for it.
     pub aliases: Vec<String>,
+}
+
+/// What a whole call costs once its input is longer than a limit; US dollars for a million tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LongContextCost {
+    /// Most input tokens, cached ones included, at the ordinary prices.
+    pub above_tokens: u64,
+    /// Price of input.
+    pub input_cost_per_million: Option<f64>,
+    /// Price of output, reasoning included.
+    pub output_cost_per_million: Option<f64>,
+    /// Price of the input that a cache served.
+    pub cache_read_cost_per_million: Option<f64>,
+    /// Price of the input that was written to a cache.
+    pub cache_write_cost_per_million: Option<f64>,
 }
 
 /// What a model must be able to do to be picked.
@@ -57,16 +83,32 @@ impl ModelInfo {
         }
     }
 
-    /// What a call cost in US dollars, or `None` where a price is unknown.
+    /// What one call cost in US dollars, or `None` where a price is unknown. Cached input is part of the
+    /// input tokens; what was written to a cache is counted at the price of the short retention.
     pub fn cost(&self, usage: &crate::types::Usage) -> Option<f64> {
-        let input_price = self.input_cost_per_million?;
-        let output_price = self.output_cost_per_million?;
-        let cached = usage.cache_read_tokens.unwrap_or(0).min(usage.input_tokens);
-        let fresh = usage.input_tokens - cached;
-        let cached_price = self.cache_read_cost_per_million.unwrap_or(input_price);
+        let long = self.long_context.as_ref().filter(|long| usage.input_tokens > long.above_tokens);
+        let price = |long: Option<f64>, ordinary: Option<f64>| long.or(ordinary);
+        let input_price =
+            price(long.and_then(|long| long.input_cost_per_million), self.input_cost_per_million)?;
+        let output_price = price(
+            long.and_then(|long| long.output_cost_per_million),
+            self.output_cost_per_million,
+        )?;
+        let read_price = price(
+            long.and_then(|long| long.cache_read_cost_per_million),
+            self.cache_read_cost_per_million,
+        );
+        let write_price = price(
+            long.and_then(|long| long.cache_write_cost_per_million),
+            self.cache_write_cost_per_million,
+        );
+        let read = usage.cache_read_tokens.unwrap_or(0).min(usage.input_tokens);
+        let written = usage.cache_write_tokens.unwrap_or(0).min(usage.input_tokens - read);
+        let fresh = usage.input_tokens - read - written;
         Some(
             (fresh as f64 * input_price
-                + cached as f64 * cached_price
+                + read as f64 * read_price.unwrap_or(input_price)
+                + written as f64 * write_price.unwrap_or(input_price)
                 + usage.output_tokens as f64 * output_price)
                 / 1_000_000.0,
         )
@@ -118,7 +160,7 @@ mod tests {
     use crate::types::Usage;
 
     #[test]
-    fn the_data_file_reads_and_holds_the_models_of_the_specification() {
+    fn llm_8_1_model_catalogue_holds_the_models_of_the_specification_and_the_newest() {
         for id in [
             "claude-opus-4-6",
             "claude-sonnet-4-5",
@@ -128,7 +170,17 @@ mod tests {
             "gemini-3.1-pro-preview",
             "gemini-3-flash-preview",
         ] {
-            assert!(get_model_info(id).is_some(), "{id}");
+            let info = get_model_info(id).unwrap_or_else(|| panic!("{id}"));
+            assert!(info.supports_tools && info.supports_vision && info.supports_reasoning, "{id}");
+            assert!(info.context_window >= 200_000, "{id}");
+        }
+        for provider in ["openai", "anthropic", "gemini"] {
+            let models: Vec<_> = list_models(Some(provider)).collect();
+            assert!(models.len() >= 10, "{provider}: {}", models.len());
+            let newest = get_latest_model(provider, None).unwrap();
+            assert_eq!(newest, models[0]);
+            assert!(newest.cost(&Usage::new(1, 1)).is_some_and(|cost| cost > 0.0), "{provider}");
+            assert!(newest.retires.is_none(), "{provider}: the default is about to go");
         }
         let mut names = HashSet::new();
         for info in list_models(None) {
@@ -136,26 +188,94 @@ mod tests {
             for alias in &info.aliases {
                 assert!(names.insert(alias.as_str()), "{alias} twice");
             }
+            assert!(info.max_output.is_none_or(|most| most <= info.context_window), "{}", info.id);
+            let long = info.long_context.as_ref().and_then(|long| long.input_cost_per_million);
+            assert!(long.is_none() || long > info.input_cost_per_million, "{}", info.id);
         }
     }
 
     #[test]
-    fn lookups_filter_by_provider_and_capability() {
+    fn llm_8_1_model_catalogue_lookups_filter_by_provider_and_capability() {
         assert!(list_models(Some("openai")).all(|info| info.provider == "openai"));
-        assert_eq!(
-            get_latest_model("openai", Some(Capability::Reasoning)).unwrap(),
-            list_models(Some("openai")).next().unwrap()
-        );
-        assert_eq!(get_latest_model("nobody", None), None);
+        assert_eq!(list_models(Some("nobody")).count(), 0);
+        assert!(list_models(None).count() > list_models(Some("openai")).count());
         assert_eq!(get_model_info("gpt-5.2-2025-12-11").unwrap().id, "gpt-5.2");
+        assert_eq!(get_model_info("gpt-5.6").unwrap().id, "gpt-5.6-sol");
         assert_eq!(get_model_info("unheard-of"), None);
     }
 
     #[test]
-    fn cost_charges_cached_input_at_its_own_price_and_is_unknown_without_prices() {
-        let usage = Usage { cache_read_tokens: Some(400_000), ..Usage::new(1_000_000, 100_000) };
-        let cost = get_model_info("gpt-5.2").unwrap().cost(&usage).unwrap();
-        assert!((cost - (0.6 * 1.75 + 0.4 * 0.175 + 1.4)).abs() < 1e-9, "{cost}");
-        assert_eq!(get_model_info("gpt-5.2-mini").unwrap().cost(&usage), None);
+    fn ruling_llm_get_latest_model_is_the_first_that_can_do_it() {
+        for capability in [Capability::Tools, Capability::Vision, Capability::Reasoning] {
+            for provider in ["openai", "anthropic", "gemini"] {
+                let first =
+                    list_models(Some(provider)).find(|info| info.supports(capability)).unwrap();
+                assert_eq!(get_latest_model(provider, Some(capability)), Some(first));
+            }
+        }
+        assert_eq!(get_latest_model("nobody", None), None);
+        assert_eq!(get_latest_model("scripted", Some(Capability::Tools)), None);
+    }
+
+    /// Prices of no real model, so that a change of prices changes no test.
+    fn priced() -> ModelInfo {
+        serde_json::from_value(serde_json::json!({
+            "id": "m", "provider": "p", "display_name": "M", "context_window": 2_000_000,
+            "max_output": null, "supports_tools": true, "supports_vision": false,
+            "supports_reasoning": false, "input_cost_per_million": 2.0,
+            "output_cost_per_million": 10.0, "cache_read_cost_per_million": 0.5,
+            "cache_write_cost_per_million": 2.5, "aliases": [],
+            "long_context": {
+                "above_tokens": 1_000_000, "input_cost_per_million": 4.0,
+                "output_cost_per_million": 15.0, "cache_read_cost_per_million": 1.0,
+            },
+        }))
+        .unwrap()
+    }
+
+    #[track_caller]
+    fn assert_cost(info: &ModelInfo, usage: Usage, wanted: f64) {
+        let cost = info.cost(&usage).unwrap();
+        assert!((cost - wanted).abs() < 1e-9, "{cost} is not {wanted}");
+    }
+
+    #[test]
+    fn cost_charges_what_a_cache_served_and_took_at_their_own_prices() {
+        let usage = |read, write| Usage {
+            cache_read_tokens: read,
+            cache_write_tokens: write,
+            ..Usage::new(1_000_000, 100_000)
+        };
+        assert_cost(&priced(), usage(None, None), 2.0 + 1.0);
+        assert_cost(&priced(), usage(Some(400_000), None), 1.2 + 0.2 + 1.0);
+        assert_cost(&priced(), usage(Some(400_000), Some(200_000)), 0.8 + 0.2 + 0.5 + 1.0);
+        // Numbers that cannot be do not make a call cheaper than nothing.
+        assert_cost(&priced(), usage(Some(900_000), Some(900_000)), 0.45 + 0.25 + 1.0);
+        let unknown = ModelInfo {
+            cache_read_cost_per_million: None,
+            cache_write_cost_per_million: None,
+            ..priced()
+        };
+        assert_cost(&unknown, usage(Some(400_000), Some(200_000)), 2.0 + 1.0);
+    }
+
+    #[test]
+    fn a_long_input_has_its_own_prices_for_the_whole_call() {
+        let usage = |input| Usage {
+            cache_read_tokens: Some(1_000_000),
+            cache_write_tokens: Some(200_000),
+            ..Usage::new(input, 100_000)
+        };
+        // What the long prices leave out is charged at the ordinary one.
+        assert_cost(&priced(), usage(1_500_000), 0.3 * 4.0 + 1.0 + 0.2 * 2.5 + 1.5);
+        assert_cost(&priced(), Usage::new(1_000_000, 0), 2.0);
+        assert_cost(&priced(), Usage::new(1_000_001, 0), 4.000_004);
+    }
+
+    #[test]
+    fn cost_is_unknown_without_prices() {
+        assert_eq!(get_model_info("gpt-5.2-mini").unwrap().cost(&Usage::new(1, 1)), None);
+        let free_output = ModelInfo { output_cost_per_million: None, ..priced() };
+        assert_eq!(free_output.cost(&Usage::new(1, 1)), None);
     }
 }

@@ -20,7 +20,9 @@ mod types;
 
 pub use accumulator::StreamAccumulator;
 pub use adapter::ProviderAdapter;
-pub use catalogue::{Capability, ModelInfo, get_latest_model, get_model_info, list_models};
+pub use catalogue::{
+    Capability, LongContextCost, ModelInfo, get_latest_model, get_model_info, list_models,
+};
 pub use client::{Client, ClientBuilder, Connected};
 pub use error::{ErrorKind, LlmError};
 pub use middleware::{Middleware, Next};
