@@ -27,6 +27,7 @@ pub use client::{Client, ClientBuilder, Connected};
 pub use error::{ErrorKind, LlmError};
 pub use middleware::{Middleware, Next};
 pub use model_ref::{ModelRef, PROVIDERS};
+pub use providers::anthropic::{Anthropic, AnthropicConfig};
 pub use providers::openai::{OpenAi, OpenAiConfig};
 pub use record::{RecordError, Recorder};
 pub use retry::{OnRetry, RetryPolicy, ShouldRetry, retry, retry_with};

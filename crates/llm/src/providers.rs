@@ -2,6 +2,7 @@
 //! [`HttpAdapter`] makes an adapter of any of them.
 
 mod adapter;
+pub mod anthropic;
 mod decoder;
 pub mod http;
 pub mod media;

@@ -9,6 +9,7 @@ use crate::adapter::ProviderAdapter;
 use crate::catalogue::get_latest_model;
 use crate::error::LlmError;
 use crate::model_ref::{ModelRef, PROVIDERS};
+use crate::providers::anthropic::{self, Anthropic, AnthropicConfig};
 use crate::providers::openai::{self, OpenAi, OpenAiConfig};
 use crate::scripted::{self, Scripted};
 
@@ -26,11 +27,19 @@ struct Known {
 }
 
 /// In the order in which defaults are chosen.
-const KNOWN: &[Known] =
-    &[Known { name: openai::NAME, variables: &["OPENAI_API_KEY"], open: open_openai }];
+const KNOWN: &[Known] = &[
+    Known { name: openai::NAME, variables: &["OPENAI_API_KEY"], open: open_openai },
+    Known { name: anthropic::NAME, variables: &["ANTHROPIC_API_KEY"], open: open_anthropic },
+];
 
 fn open_openai(lookup: Lookup<'_>) -> Opened {
     OpenAiConfig::from_env_with(lookup)?.map(|config| adapter(OpenAi::new(config))).transpose()
+}
+
+fn open_anthropic(lookup: Lookup<'_>) -> Opened {
+    AnthropicConfig::from_env_with(lookup)?
+        .map(|config| adapter(Anthropic::new(config)))
+        .transpose()
 }
 
 fn adapter<A: ProviderAdapter + 'static>(

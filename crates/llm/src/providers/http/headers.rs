@@ -15,22 +15,49 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     precise.or_else(|| parse_retry_after(text(headers, "retry-after")?, now))
 }
 
-/// The `x-ratelimit-*` headers (unified-llm §3.12), or `None` when there are none.
+/// What the headers say about limits (unified-llm §3.12): `x-ratelimit-*` as OpenAI and many others have
+/// them, or `anthropic-ratelimit-*`. `None` when there are none.
 pub fn rate_limit(headers: &HeaderMap, now: SystemTime) -> Option<RateLimitInfo> {
-    let number = |name| text(headers, name)?.trim().parse().ok();
+    let stated = |info: &RateLimitInfo| *info != RateLimitInfo::default();
+    let info = Some(common(headers, now)).filter(stated);
+    info.or_else(|| Some(anthropic(headers)).filter(stated))
+}
+
+fn common(headers: &HeaderMap, now: SystemTime) -> RateLimitInfo {
     let reset = |name| parse_span(text(headers, name)?);
     let last_reset = [reset("x-ratelimit-reset-requests"), reset("x-ratelimit-reset-tokens")]
         .into_iter()
         .flatten()
         .max();
-    let info = RateLimitInfo {
-        requests_remaining: number("x-ratelimit-remaining-requests"),
-        requests_limit: number("x-ratelimit-limit-requests"),
-        tokens_remaining: number("x-ratelimit-remaining-tokens"),
-        tokens_limit: number("x-ratelimit-limit-tokens"),
+    RateLimitInfo {
+        requests_remaining: number(headers, "x-ratelimit-remaining-requests"),
+        requests_limit: number(headers, "x-ratelimit-limit-requests"),
+        tokens_remaining: number(headers, "x-ratelimit-remaining-tokens"),
+        tokens_limit: number(headers, "x-ratelimit-limit-tokens"),
         reset_at: last_reset.and_then(|wait| instant(now.checked_add(wait)?)),
-    };
-    (info != RateLimitInfo::default()).then_some(info)
+    }
+}
+
+/// Resets are instants. `tokens` stands for the tightest of the limits on input, output and both; an account
+/// that is told of input alone has that.
+fn anthropic(headers: &HeaderMap) -> RateLimitInfo {
+    let header = |what: &str, field: &str| format!("anthropic-ratelimit-{what}-{field}");
+    let value = |what, field| number(headers, &header(what, field));
+    let tokens = |field| value("tokens", field).or_else(|| value("input-tokens", field));
+    let resets = ["requests", "tokens", "input-tokens", "output-tokens"].into_iter();
+    let reset =
+        |what| canon_runtime::clock::parse_rfc3339(text(headers, &header(what, "reset"))?.trim());
+    RateLimitInfo {
+        requests_remaining: value("requests", "remaining"),
+        requests_limit: value("requests", "limit"),
+        tokens_remaining: tokens("remaining"),
+        tokens_limit: tokens("limit"),
+        reset_at: resets.filter_map(reset).max().map(canon_runtime::clock::rfc3339),
+    }
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    text(headers, name)?.trim().parse().ok()
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -110,6 +137,28 @@ mod tests {
         assert_eq!(info.tokens_remaining, None);
         assert_eq!(info.reset_at.as_deref(), Some("1970-01-01T00:22:40.000Z"));
         assert_eq!(rate_limit(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn anthropics_limits_are_read_and_the_last_reset_counts() {
+        let all = [
+            ("anthropic-ratelimit-requests-limit", "50"),
+            ("anthropic-ratelimit-requests-remaining", "49"),
+            ("anthropic-ratelimit-requests-reset", "2026-01-27T12:00:00Z"),
+            ("anthropic-ratelimit-tokens-limit", "40000"),
+            ("anthropic-ratelimit-tokens-remaining", "39000"),
+            ("anthropic-ratelimit-tokens-reset", "2026-01-27T12:00:05Z"),
+            ("anthropic-ratelimit-input-tokens-limit", "30000"),
+            ("anthropic-ratelimit-output-tokens-reset", "2026-01-27T14:00:07+02:00"),
+        ];
+        let info = rate_limit(&headers(&all), UNIX_EPOCH).unwrap();
+        assert_eq!((info.requests_limit, info.requests_remaining), (Some(50), Some(49)));
+        assert_eq!((info.tokens_limit, info.tokens_remaining), (Some(40_000), Some(39_000)));
+        assert_eq!(info.reset_at.as_deref(), Some("2026-01-27T12:00:07.000Z"));
+        let input = rate_limit(&headers(&all[6..7]), UNIX_EPOCH).unwrap();
+        assert_eq!((input.tokens_limit, input.reset_at), (Some(30_000), None));
+        let odd = [("anthropic-ratelimit-requests-reset", "soon")];
+        assert_eq!(rate_limit(&headers(&odd), UNIX_EPOCH), None);
     }
 
     #[test]

@@ -1,0 +1,186 @@
+//! From messages to the system prompt and turns that alternate (unified-llm §7.3).
+//!
+//! Neighbouring messages of one side become one turn, with tool results first. Blank text and the thinking
+//! of an answer that was cut off are left out, since the API would refuse the whole conversation for them.
+//! A call without its result, or a result without its call, is refused here, with its id.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use super::blocks::{self, Dropped, block, is_thinking, kind, misplaced, text_block};
+use super::invalid;
+use crate::error::LlmError;
+use crate::types::{ContentPart, Message, Role, Warning};
+
+/// What a request says, in the API's two places for it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Conversation {
+    pub(super) system: Vec<Value>,
+    turns: Vec<Turn>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Turn {
+    of_model: bool,
+    blocks: Vec<Value>,
+}
+
+impl Conversation {
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidRequest`] for content that has no place, calls and results that do not
+    /// match, and a conversation of nothing but instructions.
+    pub(super) fn of(messages: &[Message], warnings: &mut Vec<Warning>) -> Result<Self, LlmError> {
+        let mut dropped = Dropped::default();
+        let mut system = Vec::new();
+        let mut turns = Vec::new();
+        for message in messages {
+            let blocks = match message.role {
+                Role::System | Role::Developer => {
+                    system.extend(instructions(message, &mut dropped)?);
+                    continue;
+                }
+                Role::User | Role::Assistant => translated(message, &mut dropped)?,
+                Role::Tool => results(message, &mut dropped)?,
+            };
+            turns.push(Turn { of_model: message.role == Role::Assistant, blocks });
+        }
+        let turns = alternating(turns);
+        if turns.is_empty() {
+            return Err(invalid("the conversation holds no message of a user or of the model"));
+        }
+        check_pairs(&turns)?;
+        dropped.warn(warnings);
+        Ok(Self { system, turns })
+    }
+
+    /// Whether calls or results of tools stand in it.
+    pub(super) fn holds_tool_blocks(&self) -> bool {
+        self.turns
+            .iter()
+            .flat_map(|turn| &turn.blocks)
+            .any(|block| matches!(kind(block), "tool_use" | "tool_result"))
+    }
+
+    /// Whether it ends in tool results for a turn of the model that did not begin by thinking. The API
+    /// refuses to switch thinking on in the middle of such a turn.
+    pub(super) fn loop_without_thinking(&self) -> bool {
+        let answers_calls = |turn: &Turn| turn.blocks.iter().any(|b| kind(b) == "tool_result");
+        if !self.turns.last().is_some_and(|turn| !turn.of_model && answers_calls(turn)) {
+            return false;
+        }
+        let asked = self.turns.iter().rposition(|turn| !turn.of_model && !answers_calls(turn));
+        let begun = self.turns.iter().skip(asked.map_or(0, |at| at + 1)).find(|turn| turn.of_model);
+        begun.is_some_and(|turn| !turn.blocks.first().is_some_and(is_thinking))
+    }
+
+    /// The list for the body.
+    pub(super) fn into_messages(self) -> Value {
+        let message = |turn: Turn| {
+            let role = if turn.of_model { "assistant" } else { "user" };
+            json!({ "role": role, "content": turn.blocks })
+        };
+        self.turns.into_iter().map(message).collect()
+    }
+}
+
+fn translated(message: &Message, dropped: &mut Dropped) -> Result<Vec<Value>, LlmError> {
+    let blocks = message.content.iter().map(|part| block(part, message.role, dropped));
+    blocks.filter_map(Result::transpose).collect()
+}
+
+fn instructions(message: &Message, dropped: &mut Dropped) -> Result<Vec<Value>, LlmError> {
+    let mut blocks = Vec::new();
+    for part in &message.content {
+        match block(part, message.role, dropped)? {
+            Some(block) if kind(&block) != "text" => return Err(misplaced(part, message.role)),
+            block => blocks.extend(block),
+        }
+    }
+    Ok(blocks)
+}
+
+/// A message without a part of kind tool result is one: its content is the answer to `tool_call_id`.
+fn results(message: &Message, dropped: &mut Dropped) -> Result<Vec<Value>, LlmError> {
+    let is_result = |part: &ContentPart| matches!(part, ContentPart::ToolResult { .. });
+    let blocks = translated(message, dropped)?;
+    if message.content.iter().any(is_result) {
+        return Ok(blocks);
+    }
+    let id = message
+        .tool_call_id
+        .as_deref()
+        .ok_or_else(|| invalid("a tool message has neither a tool result nor a tool_call_id"))?;
+    Ok(vec![blocks::tool_result(id, blocks, false)])
+}
+
+fn alternating(turns: Vec<Turn>) -> Vec<Turn> {
+    let mut turns = merged(turns);
+    for turn in &mut turns {
+        if turn.of_model {
+            // Thinking that led to nothing cannot end a turn.
+            while turn.blocks.last().is_some_and(is_thinking) {
+                turn.blocks.pop();
+            }
+        }
+    }
+    let mut turns = merged(turns);
+    for turn in &mut turns {
+        turn.blocks.sort_by_key(|block| !turn.of_model && kind(block) != "tool_result");
+    }
+    turns
+}
+
+fn merged(turns: Vec<Turn>) -> Vec<Turn> {
+    let mut out: Vec<Turn> = Vec::with_capacity(turns.len());
+    for turn in turns.into_iter().filter(|turn| !turn.blocks.is_empty()) {
+        match out.last_mut() {
+            Some(last) if last.of_model == turn.of_model => last.blocks.extend(turn.blocks),
+            _ => out.push(turn),
+        }
+    }
+    out
+}
+
+/// Every call is answered in the turn after it, once, and nothing else is.
+fn check_pairs(turns: &[Turn]) -> Result<(), LlmError> {
+    fn ids<'a>(turn: &'a Turn, of: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let blocks = turn.blocks.iter().filter(move |block| kind(block) == of);
+        blocks.filter_map(move |block| block.get(name)?.as_str())
+    }
+    let mut open: HashSet<&str> = HashSet::new();
+    for turn in turns {
+        if turn.of_model {
+            for id in ids(turn, "tool_use", "id") {
+                if !open.insert(id) {
+                    return Err(invalid(format!("two tool calls in a row have the id `{id}`")));
+                }
+            }
+            continue;
+        }
+        for id in ids(turn, "tool_result", "tool_use_id") {
+            if !open.remove(id) {
+                return Err(invalid(format!(
+                    "the tool result for `{id}` answers no call of the turn before it"
+                )));
+            }
+        }
+        if let Some(id) = open.iter().min() {
+            return Err(invalid(format!(
+                "the tool call `{id}` has no result in the turn after it"
+            )));
+        }
+    }
+    match open.iter().min() {
+        Some(id) => Err(invalid(format!("the tool call `{id}` has no result"))),
+        None => Ok(()),
+    }
+}
+
+/// A text block of the adapter's own, for the end of the system prompt.
+pub(super) fn instruction(text: &str) -> Option<Value> {
+    text_block(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! What a model's name says about the parameters that it takes: the API refuses those of another generation.
+
+/// How a model is told to think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ThinkingForm {
+    /// It cannot.
+    None,
+    /// `thinking: {type: enabled, budget_tokens}`.
+    Budget,
+    /// `thinking: {type: adaptive}` with `output_config.effort`; budgets are refused.
+    Adaptive,
+}
+
+/// What a model takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Abilities {
+    pub(super) thinking: ThinkingForm,
+    /// `temperature` and `top_p`.
+    pub(super) sampling: bool,
+    /// Both of them at once.
+    pub(super) both_samplers: bool,
+    /// `output_config.format` with a schema.
+    pub(super) native_schema: bool,
+}
+
+impl Abilities {
+    /// By version: budgets from Claude 3.7 to 4.6, adaptive thinking and no sampling parameters from 4.7 on,
+    /// schemas from 4.1 on. Claude without a version is taken for new; any other name is that of another
+    /// vendor's or a gateway's endpoint, which speak the API as it was when they took it over.
+    pub(super) fn of(model: &str) -> Self {
+        let tokens: Vec<&str> = model.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        let Some(claude) = tokens.iter().position(|token| token.eq_ignore_ascii_case("claude"))
+        else {
+            return Self {
+                thinking: ThinkingForm::Budget,
+                sampling: true,
+                both_samplers: true,
+                native_schema: false,
+            };
+        };
+        let version = version(&tokens[claude + 1..]).unwrap_or((u32::MAX, 0));
+        let thinking = match version {
+            v if v < (3, 7) => ThinkingForm::None,
+            v if v < (4, 7) => ThinkingForm::Budget,
+            _ => ThinkingForm::Adaptive,
+        };
+        Self {
+            thinking,
+            sampling: thinking != ThinkingForm::Adaptive,
+            both_samplers: version < (4, 1),
+            native_schema: version >= (4, 1),
+        }
+    }
+}
+
+/// `opus-4-6` is 4.6, `3-5-sonnet-20241022` is 3.5, `opus-4-20250514` is 4.0: long numbers are dates.
+fn version(tokens: &[&str]) -> Option<(u32, u32)> {
+    let number = |token: &&str| token.parse::<u32>().ok().filter(|_| token.len() <= 2);
+    let first = tokens.iter().position(|token| number(token).is_some())?;
+    let major = number(&tokens[first])?;
+    let minor = tokens.get(first + 1).and_then(number).unwrap_or(0);
+    Some((major, minor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_from_all_spellings() {
+        for (model, expected) in [
+            ("claude-opus-4-6", Some((4, 6))),
+            ("claude-sonnet-4-5-20250929", Some((4, 5))),
+            ("claude-3-5-sonnet-20241022", Some((3, 5))),
+            ("claude-opus-4-20250514", Some((4, 0))),
+            ("anthropic.claude-haiku-4-5-20251001-v1:0", Some((4, 5))),
+            ("anthropic/claude-opus-4.8", Some((4, 8))),
+            ("claude-sonnet-4-5@20250929", Some((4, 5))),
+            ("claude-sonnet-5", Some((5, 0))),
+            ("claude-mythos-preview", None),
+        ] {
+            let tokens: Vec<&str> = model.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+            let at = tokens.iter().position(|token| *token == "claude").unwrap();
+            assert_eq!(version(&tokens[at + 1..]), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn generations_differ_in_what_they_take() {
+        use ThinkingForm::{Adaptive, Budget, None};
+        for (model, thinking, sampling, both, schema) in [
+            ("claude-3-5-haiku-20241022", None, true, true, false),
+            ("claude-3-7-sonnet-20250219", Budget, true, true, false),
+            ("claude-opus-4-1", Budget, true, false, true),
+            ("claude-haiku-4-5", Budget, true, false, true),
+            ("claude-opus-4-6", Budget, true, false, true),
+            ("claude-opus-4-7", Adaptive, false, false, true),
+            ("claude-sonnet-5", Adaptive, false, false, true),
+            ("claude-mythos-preview", Adaptive, false, false, true),
+            ("kimi-k2", Budget, true, true, false),
+        ] {
+            let expected =
+                Abilities { thinking, sampling, both_samplers: both, native_schema: schema };
+            assert_eq!(Abilities::of(model), expected, "{model}");
+        }
+    }
+}
