@@ -4,7 +4,7 @@ use crate::types::{
     ContentPart, FinishReason, Message, Response, Role, StreamEvent, ToolCall, ToolCallData, Usage,
 };
 
-/// Collects the events of one stream. At the end it holds what `complete` would have given; before, as
+/// Collects the events of one stream; of several steps those of the newest. At the end it holds what `complete` would have given; before, as
 /// much of it as has come.
 #[derive(Debug, Clone, Default)]
 pub struct StreamAccumulator {
@@ -63,11 +63,12 @@ impl StreamAccumulator {
             StreamEvent::ToolCallEnd { tool_call } => {
                 self.segment(Kind::Call, &tool_call.id).call = Some(tool_call.clone());
             }
+            // Segment ids are unique within one step only; the response is that of the last one.
+            StreamEvent::StepFinish { .. } => self.segments.clear(),
             StreamEvent::Finish { response, .. } => self.finished = Some((**response).clone()),
             // The end of a call says all of its arguments.
             StreamEvent::ToolCallDelta { .. }
             | StreamEvent::StreamStart { .. }
-            | StreamEvent::StepFinish { .. }
             | StreamEvent::Error { .. }
             | StreamEvent::ProviderEvent { .. } => {}
         }

@@ -1,6 +1,7 @@
 //! The core client (unified-llm §2.2): routes a request to its provider through the middleware.
 //! It never guesses a provider and never retries.
 
+mod default;
 mod setup;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use crate::error::{ErrorKind, LlmError};
 use crate::middleware::{Middleware, Next};
 use crate::types::{EventStream, Request, Response};
 
+pub use default::{default_client, set_default_client};
 pub use setup::Connected;
 
 /// Registered providers behind one interface; cheap to clone, no state between requests.

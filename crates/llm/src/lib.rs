@@ -2,6 +2,8 @@
 //!
 //! The data model is that of unified-llm §3 ([`Request`], [`Response`], [`StreamEvent`]). A [`Client`]
 //! routes requests to its [`ProviderAdapter`]s through [`Middleware`]; it never guesses and never retries.
+//! [`generate()`], [`stream()`], [`generate_object`] and [`stream_object`] add what most callers want on top:
+//! tools that run by themselves, retries, time limits, cancellation, objects that fit a schema.
 //! [`Scripted`] plays a transcript without key or network, [`Recorder`] writes one from a live session.
 
 mod accumulator;
@@ -9,6 +11,7 @@ mod adapter;
 pub mod catalogue;
 mod client;
 mod error;
+mod generate;
 mod middleware;
 mod model_ref;
 pub mod providers;
@@ -23,8 +26,13 @@ pub use adapter::ProviderAdapter;
 pub use catalogue::{
     Capability, LongContextCost, ModelInfo, get_latest_model, get_model_info, list_models,
 };
-pub use client::{Client, ClientBuilder, Connected};
+pub use client::{Client, ClientBuilder, Connected, default_client, set_default_client};
 pub use error::{ErrorKind, LlmError};
+pub use generate::{
+    AbortSignal, FailedCall, Generate, GenerateResult, ObjectStream, PartialJson, RepairToolCall,
+    StepResult, StopCondition, StreamResult, TimeoutConfig, Tool, ToolContext, ToolHandler,
+    ToolOutput, generate, generate_object, generate_object_as, stream, stream_object,
+};
 pub use middleware::{Middleware, Next};
 pub use model_ref::{ModelRef, PROVIDERS};
 pub use providers::anthropic::{Anthropic, AnthropicConfig};

@@ -78,6 +78,26 @@ impl RetryPolicy {
         }
     }
 
+    /// Waits before retry number `attempt` (from 0).
+    ///
+    /// # Errors
+    /// `error` itself, when it is not to be retried.
+    pub(crate) async fn pause(
+        &self,
+        error: LlmError,
+        attempt: u32,
+        random: f64,
+    ) -> Result<(), LlmError> {
+        let Some(wait) = self.next_delay(&error, attempt, random) else {
+            return Err(error);
+        };
+        if let Some(tell) = &self.on_retry {
+            tell(&error, attempt, wait);
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
     fn backoff(&self, attempt: u32, random: f64) -> Duration {
         let exponent = i32::try_from(attempt).unwrap_or(i32::MAX);
         let grown = self.base_delay.as_secs_f64() * self.backoff_multiplier.powi(exponent);
@@ -120,19 +140,13 @@ where
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        let Some(wait) = policy.next_delay(&error, attempt, random()) else {
-            return Err(error);
-        };
-        if let Some(tell) = &policy.on_retry {
-            tell(&error, attempt, wait);
-        }
-        tokio::time::sleep(wait).await;
+        policy.pause(error, attempt, random()).await?;
         attempt += 1;
     }
 }
 
 /// Good enough to spread waits: each `RandomState` of the standard library is seeded anew.
-fn random_unit() -> f64 {
+pub(crate) fn random_unit() -> f64 {
     let bits = RandomState::new().hash_one(0_u8) >> 11;
     bits as f64 / (1_u64 << 53) as f64
 }

@@ -72,7 +72,7 @@ pub enum StreamEvent {
         /// The call.
         tool_call: ToolCall,
     },
-    /// One step of several is over (unified-llm §5.9); tools run between it and the next event.
+    /// One step of several is over and its tools have run (unified-llm §5.9); the next model call follows.
     StepFinish {
         /// Why generation ended in this step.
         finish_reason: FinishReason,

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::content::ToolCallData;
+use super::base64_bytes;
+use super::content::{ContentPart, ToolCallData, ToolResultData};
+use super::message::{Message, Role};
 use crate::error::{ErrorKind, LlmError};
 
 /// A tool that the model may call (unified-llm §5.1); running it is the caller's business.
@@ -162,4 +164,43 @@ pub struct ToolResult {
     /// Whether the tool failed.
     #[serde(default)]
     pub is_error: bool,
+    /// A picture as part of the result; base64 in JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "base64_bytes")]
+    pub image_data: Option<Vec<u8>>,
+    /// MIME type of `image_data`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_media_type: Option<String>,
+}
+
+impl ToolResult {
+    /// A failure that the model is told in words.
+    pub fn error(tool_call_id: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            tool_call_id: tool_call_id.into(),
+            content: Value::String(message.into()),
+            is_error: true,
+            image_data: None,
+            image_media_type: None,
+        }
+    }
+}
+
+impl From<ToolResult> for ToolResultData {
+    fn from(result: ToolResult) -> Self {
+        Self {
+            tool_call_id: result.tool_call_id,
+            content: result.content,
+            is_error: result.is_error,
+            image_data: result.image_data,
+            image_media_type: result.image_media_type,
+        }
+    }
+}
+
+impl From<ToolResult> for Message {
+    fn from(result: ToolResult) -> Self {
+        let tool_call_id = Some(result.tool_call_id.clone());
+        let part = ContentPart::tool_result(result.into());
+        Self { tool_call_id, ..Self::new(Role::Tool, vec![part]) }
+    }
 }

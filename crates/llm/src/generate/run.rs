@@ -1,0 +1,81 @@
+//! The loop of model calls and tools (unified-llm §5.6).
+
+use std::sync::Arc;
+
+use super::AbortSignal;
+use super::execute::Toolbox;
+use super::limits::Limits;
+use super::options::StopCondition;
+use super::result::{GenerateResult, StepResult};
+use crate::client::Client;
+use crate::error::LlmError;
+use crate::retry::{RetryPolicy, retry};
+use crate::types::{FinishReasonKind, Message, Request, Response, ToolCall};
+
+/// One operation on its way.
+pub(super) struct Run {
+    pub(super) client: Client,
+    /// With the whole conversation so far.
+    pub(super) request: Request,
+    pub(super) toolbox: Toolbox,
+    pub(super) max_tool_rounds: u32,
+    pub(super) stop_when: Option<StopCondition>,
+    pub(super) retry: RetryPolicy,
+    pub(super) abort: AbortSignal,
+    pub(super) limits: Limits,
+    /// Messages that the caller brought.
+    pub(super) brought: usize,
+    pub(super) steps: Vec<StepResult>,
+}
+
+/// Whether another model call follows.
+pub(super) enum Flow {
+    GoOn(StepResult),
+    Done(StepResult),
+}
+
+impl Run {
+    /// Step by step, each answered as a whole.
+    pub(super) async fn until_done(&mut self) -> Result<GenerateResult, LlmError> {
+        loop {
+            let call = || self.limits.step(self.client.complete(self.request.clone()));
+            let response = retry(&self.retry, call).await?;
+            if let Flow::Done(last) = self.after(response).await {
+                return Ok(self.result(last));
+            }
+        }
+    }
+
+    /// Runs the tools that an answer calls, notes the step and decides what follows.
+    pub(super) async fn after(&mut self, response: Response) -> Flow {
+        let calls = response.tool_calls();
+        let runs = self.runs_tools(&response, &calls);
+        self.request.messages.push(response.message.clone());
+        let mut results = Vec::new();
+        if runs {
+            let conversation: Arc<[Message]> = self.request.messages.as_slice().into();
+            results = self.toolbox.run(&calls, conversation, &self.abort).await;
+            self.request.messages.extend(results.iter().cloned().map(Message::from));
+        }
+        let complete = runs && results.len() == calls.len();
+        let step = StepResult::new(response, calls, results);
+        self.steps.push(step.clone());
+        let stop = || self.stop_when.as_ref().is_some_and(|stop| stop(&self.steps));
+        if complete && !stop() { Flow::GoOn(step) } else { Flow::Done(step) }
+    }
+
+    /// Whether any call of this answer is run here: the model wants it, there is something to run, and rounds
+    /// are left.
+    fn runs_tools(&self, response: &Response, calls: &[ToolCall]) -> bool {
+        let rounds = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
+        !calls.is_empty()
+            && response.finish_reason.reason == FinishReasonKind::ToolCalls
+            && rounds < self.max_tool_rounds
+            && self.toolbox.has_active()
+    }
+
+    pub(super) fn result(&mut self, last: StepResult) -> GenerateResult {
+        let messages = self.request.messages.split_off(self.brought);
+        GenerateResult::new(last, std::mem::take(&mut self.steps), messages)
+    }
+}
