@@ -130,8 +130,11 @@ fn spell(reply: &Reply, whole: &Value) -> Vec<Value> {
     for (index, item) in items.iter().enumerate() {
         item_events(index, item, &mut out);
     }
+    let mut whole = whole.clone();
     if let Some(kept) = reply.failed_after_events {
         out.truncate(kept);
+        let done = out.iter().filter(|event| event["type"] == "response.output_item.done");
+        whole["output"] = done.map(|event| event["item"].clone()).collect();
     }
     let last = match whole["status"].as_str() {
         Some("failed") => "response.failed",
@@ -160,8 +163,14 @@ fn item_events(index: usize, item: &Value, out: &mut Vec<Value>) {
                 let mut empty = block.clone();
                 empty[field] = json!("");
                 out.push(at(&place, "response.content_part.added", "part", empty));
+                let first = out.len();
                 deltas(&place, &format!("{kind}.delta"), text, out);
                 out.push(at(&place, &format!("{kind}.done"), field, json!(text)));
+                if field == "text" {
+                    for event in &mut out[first..] {
+                        event["logprobs"] = json!([]);
+                    }
+                }
                 out.push(at(&place, "response.content_part.done", "part", block.clone()));
             }
         }
