@@ -17,6 +17,7 @@ mod pieces;
 mod protocol;
 mod reply;
 mod responses;
+mod rules;
 
 use std::collections::VecDeque;
 use std::io;

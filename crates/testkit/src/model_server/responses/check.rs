@@ -8,10 +8,13 @@ use serde_json::{Map, Value};
 use crate::model_server::issued::Issued;
 
 /// Top-level fields that the service knows.
-const FIELDS: [&str; 28] = [
+const FIELDS: [&str; 34] = [
+    "access_programs",
     "background",
+    "background_options",
     "context_management",
     "conversation",
+    "image",
     "include",
     "input",
     "instructions",
@@ -19,10 +22,12 @@ const FIELDS: [&str; 28] = [
     "max_tool_calls",
     "metadata",
     "model",
+    "moderation",
     "parallel_tool_calls",
     "previous_response_id",
     "prompt",
     "prompt_cache_key",
+    "prompt_cache_options",
     "prompt_cache_retention",
     "reasoning",
     "safety_identifier",
@@ -37,6 +42,7 @@ const FIELDS: [&str; 28] = [
     "top_logprobs",
     "top_p",
     "truncation",
+    "user",
 ];
 
 const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
