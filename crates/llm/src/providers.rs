@@ -4,6 +4,7 @@
 mod adapter;
 pub mod anthropic;
 mod decoder;
+pub mod gemini;
 pub mod http;
 pub mod media;
 pub mod openai;

@@ -10,6 +10,7 @@ use crate::catalogue::get_latest_model;
 use crate::error::LlmError;
 use crate::model_ref::{ModelRef, PROVIDERS};
 use crate::providers::anthropic::{self, Anthropic, AnthropicConfig};
+use crate::providers::gemini::{self, Gemini, GeminiConfig};
 use crate::providers::openai::{self, OpenAi, OpenAiConfig};
 use crate::scripted::{self, Scripted};
 
@@ -30,6 +31,11 @@ struct Known {
 const KNOWN: &[Known] = &[
     Known { name: openai::NAME, variables: &["OPENAI_API_KEY"], open: open_openai },
     Known { name: anthropic::NAME, variables: &["ANTHROPIC_API_KEY"], open: open_anthropic },
+    Known {
+        name: gemini::NAME,
+        variables: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+        open: open_gemini,
+    },
 ];
 
 fn open_openai(lookup: Lookup<'_>) -> Opened {
@@ -40,6 +46,10 @@ fn open_anthropic(lookup: Lookup<'_>) -> Opened {
     AnthropicConfig::from_env_with(lookup)?
         .map(|config| adapter(Anthropic::new(config)))
         .transpose()
+}
+
+fn open_gemini(lookup: Lookup<'_>) -> Opened {
+    GeminiConfig::from_env_with(lookup)?.map(|config| adapter(Gemini::new(config))).transpose()
 }
 
 fn adapter<A: ProviderAdapter + 'static>(

@@ -30,6 +30,11 @@ impl<T: StreamTranslator> StreamDecoder<T> {
         self.over
     }
 
+    /// Whether the end of the body, or a short silence, would be no loss now.
+    pub fn may_end(&self) -> bool {
+        !self.over && self.translator.may_end()
+    }
+
     /// Takes the next bytes and appends what they complete to `out`.
     ///
     /// # Errors

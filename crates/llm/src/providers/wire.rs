@@ -82,6 +82,12 @@ pub trait StreamTranslator: Send + 'static {
         Ok(())
     }
 
+    /// Whether the answer may be over already though more may come, e.g. late token counts: then an end of
+    /// any kind, and a short silence too, is taken for the orderly end.
+    fn may_end(&self) -> bool {
+        false
+    }
+
     /// Whether the answer is complete, so that the end of the connection is no loss.
     fn is_finished(&self) -> bool;
 }

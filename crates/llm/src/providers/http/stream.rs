@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
+use tokio::time::Instant;
 
 use super::super::decoder::StreamDecoder;
 use super::super::wire::StreamTranslator;
@@ -15,12 +16,17 @@ use crate::types::{EventStream, StreamEvent};
 
 type Body = Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>;
 
+/// How long an answer that may be over is waited for: some proxies keep the connection open.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 struct Reader<T> {
     provider: String,
     body: Body,
     decoder: StreamDecoder<T>,
     envelope: Envelope,
     silence: Duration,
+    /// When the answer is over, once it may be.
+    closing: Option<Instant>,
     ready: VecDeque<StreamEvent>,
     /// Said once everything that is ready was handed out.
     failure: Option<LlmError>,
@@ -42,6 +48,7 @@ pub fn events<T: StreamTranslator>(
         decoder: StreamDecoder::new(provider, translator),
         envelope,
         silence,
+        closing: None,
         ready: VecDeque::new(),
         failure: None,
         ended: false,
@@ -62,9 +69,12 @@ impl<T: StreamTranslator> Reader<T> {
             if self.ended {
                 return self.failure.take().map(Err);
             }
-            let outcome = match tokio::time::timeout(self.silence, self.body.next()).await {
+            let silent = Instant::now() + self.silence;
+            let until = self.closing.map_or(silent, |closing| closing.min(silent));
+            let outcome = match tokio::time::timeout_at(until, self.body.next()).await {
                 Ok(Some(Ok(bytes))) => self.decode(|decoder, out| decoder.push(&bytes, out)),
                 Ok(None) => self.decode(StreamDecoder::end),
+                _ if self.closing.is_some() => self.decode(StreamDecoder::end),
                 Ok(Some(Err(error))) => {
                     let error = error.without_url();
                     let message = format!("the connection broke: {}", causes(&error));
@@ -77,6 +87,9 @@ impl<T: StreamTranslator> Reader<T> {
             };
             self.ended = outcome.is_err() || self.decoder.is_over();
             self.failure = outcome.err();
+            if self.closing.is_none() && self.decoder.may_end() {
+                self.closing = Some(Instant::now() + LAST_WORDS);
+            }
         }
     }
 
