@@ -129,3 +129,35 @@ impl Wire for Messages {
 fn invalid(message: impl Into<String>) -> LlmError {
     LlmError::new(ErrorKind::InvalidRequest, message).with_provider(NAME)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn llm_8_2_the_key_and_the_base_url_come_from_the_environment() {
+        let config = |pairs: &[(&str, &str)]| {
+            let value = |name: &str| {
+                let found = pairs.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            AnthropicConfig::from_env_with(&value)
+        };
+        assert!(config(&[("ANTHROPIC_BASE_URL", "https://x")]).unwrap().is_none());
+        let plain = config(&[("ANTHROPIC_API_KEY", "k")]).unwrap().unwrap();
+        assert_eq!((plain.api_key.expose(), plain.base_url.as_str()), ("k", DEFAULT_BASE_URL));
+        let both = [("ANTHROPIC_API_KEY", "k"), ("ANTHROPIC_BASE_URL", "http://gw/anthropic")];
+        assert_eq!(config(&both).unwrap().unwrap().base_url, "http://gw/anthropic");
+        let bad = [("ANTHROPIC_API_KEY", "k"), ("ANTHROPIC_BASE_URL", "gw")];
+        let error = config(&bad).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.message().contains("ANTHROPIC_BASE_URL"), "{error}");
+    }
+
+    #[test]
+    fn models_that_think_get_longer_time_limits() {
+        let wire = Messages::default();
+        assert!(wire.is_slow("claude-opus-5") && wire.is_slow("claude-sonnet-4-5"));
+        assert!(!wire.is_slow("claude-3-5-haiku-20241022"));
+    }
+}
