@@ -12,6 +12,7 @@ mod gate;
 mod gemini;
 mod issued;
 mod messages;
+mod meter;
 mod part;
 mod pieces;
 mod protocol;
@@ -38,6 +39,7 @@ pub use protocol::Wire;
 pub use reply::Reply;
 
 use issued::Issued;
+use meter::Meter;
 use protocol::{Call, Protocol};
 
 /// One request as it arrived.
@@ -82,6 +84,9 @@ struct Shared(Mutex<Book>);
 #[derive(Debug, Default)]
 struct Book {
     replies: VecDeque<Reply>,
+    /// Answers when no reply is left.
+    otherwise: Option<Reply>,
+    meter: Option<Meter>,
     requests: Vec<ReceivedRequest>,
     violations: Vec<String>,
     issued: Issued,
@@ -144,6 +149,18 @@ impl ModelServer {
     /// Queues several replies.
     pub fn extend(&self, replies: impl IntoIterator<Item = Reply>) {
         self.shared.book().replies.extend(replies);
+    }
+
+    /// Answers every request that finds the queue empty.
+    pub fn otherwise(&self, reply: Reply) {
+        self.shared.book().otherwise = Some(reply);
+    }
+
+    /// Counts tokens from now on, for replies without a usage of their own: four bytes are a token,
+    /// and the longest prefix of a prompt that was seen before is cached; on the Messages wire up to a
+    /// mark, as Anthropic does it.
+    pub fn count_tokens(&self) {
+        self.shared.book().meter.get_or_insert_default();
     }
 
     /// Every request so far, those with violations included.
@@ -222,10 +239,13 @@ fn decide(
     if let Some(first) = problems.first() {
         return Some(book.refuse(protocol, &fault(400, first.clone()), &problems[1..]));
     }
-    let Some(reply) = book.replies.pop_front() else {
+    let Some(mut reply) = book.replies.pop_front().or_else(|| book.otherwise.clone()) else {
         let message = "the test has no reply left for this request".to_owned();
         return Some(book.refuse(protocol, &fault(400, message), &[]));
     };
+    if let (Some(meter), Some(wire)) = (&mut book.meter, wire) {
+        reply = reply.counted(|parts| meter.count(wire, &protocol.prompt(&call), parts));
+    }
     book.served += 1;
     answer::answer(protocol, &reply, &call, book.served, &mut book.issued)
 }

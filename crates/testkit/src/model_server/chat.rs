@@ -6,8 +6,9 @@ mod wire;
 use serde_json::Value;
 
 use super::issued::Issued;
+use super::meter::Prompt;
 use super::part::Fault;
-use super::protocol::{Call, Protocol};
+use super::protocol::{Call, Protocol, units};
 use super::reply::Reply;
 use super::responses;
 
@@ -22,6 +23,11 @@ impl Protocol for Chat {
 
     fn problems(&self, call: &Call<'_>, _issued: &Issued) -> Vec<String> {
         check::request(call.body)
+    }
+
+    fn prompt(&self, call: &Call<'_>) -> Prompt {
+        let units = units(call.body, &["tools", "messages"]);
+        Prompt { model: call.body["model"].as_str().unwrap_or("").to_owned(), units, marks: None }
     }
 
     fn whole(&self, reply: &Reply, call: &Call<'_>, served: usize) -> Value {

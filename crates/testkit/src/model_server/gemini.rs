@@ -6,8 +6,9 @@ mod wire;
 use serde_json::{Value, json};
 
 use super::issued::Issued;
+use super::meter::Prompt;
 use super::part::Fault;
-use super::protocol::{Call, Protocol};
+use super::protocol::{Call, Protocol, units};
 use super::reply::Reply;
 
 #[derive(Debug)]
@@ -32,6 +33,11 @@ impl Protocol for Gemini {
 
     fn is_streamed(&self, call: &Call<'_>) -> bool {
         method(call.path) == Some("streamGenerateContent")
+    }
+
+    fn prompt(&self, call: &Call<'_>) -> Prompt {
+        let units = units(call.body, &["systemInstruction", "tools", "contents"]);
+        Prompt { model: model(call.path).to_owned(), units, marks: None }
     }
 
     fn whole(&self, reply: &Reply, call: &Call<'_>, served: usize) -> Value {

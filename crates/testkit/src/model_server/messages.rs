@@ -1,11 +1,13 @@
 //! Anthropic's Messages API.
 
 mod check;
+mod prompt;
 mod wire;
 
 use serde_json::{Value, json};
 
 use super::issued::Issued;
+use super::meter::Prompt;
 use super::part::Fault;
 use super::protocol::{Call, Protocol};
 use super::reply::Reply;
@@ -23,6 +25,10 @@ impl Protocol for Messages {
 
     fn problems(&self, call: &Call<'_>, issued: &Issued) -> Vec<String> {
         check::request(call, issued)
+    }
+
+    fn prompt(&self, call: &Call<'_>) -> Prompt {
+        prompt::read(call.body)
     }
 
     fn whole(&self, reply: &Reply, call: &Call<'_>, served: usize) -> Value {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::issued::Issued;
+use super::meter::Prompt;
 use super::part::Fault;
 use super::reply::Reply;
 use super::{chat, gemini, messages, responses};
@@ -67,6 +68,16 @@ impl Call<'_> {
     }
 }
 
+/// The elements of some fields of a body, as texts, in this order; what is no list is one element.
+pub(super) fn units(body: &Value, fields: &[&str]) -> Vec<String> {
+    let values = fields.iter().filter_map(|name| body.get(name));
+    let elements = values.flat_map(|value| match value {
+        Value::Array(list) => list.iter().map(Value::to_string).collect(),
+        other => vec![other.to_string()],
+    });
+    elements.collect()
+}
+
 /// A wire: what it accepts, and how it says things. All of it is pure.
 pub(super) trait Protocol: Sync {
     /// A problem with how the caller shows who it is, and the status that it gets.
@@ -74,6 +85,9 @@ pub(super) trait Protocol: Sync {
 
     /// Every problem of a request that is authorized, in the order in which it is read.
     fn problems(&self, call: &Call<'_>, issued: &Issued) -> Vec<String>;
+
+    /// What the model is made to read.
+    fn prompt(&self, call: &Call<'_>) -> Prompt;
 
     /// Whether the answer is to be a stream of events.
     fn is_streamed(&self, call: &Call<'_>) -> bool {

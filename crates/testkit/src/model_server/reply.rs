@@ -232,6 +232,14 @@ impl Reply {
         }
     }
 
+    /// With these counts, if it has none of its own.
+    pub(super) fn counted(mut self, count: impl FnOnce(&[Part]) -> Tokens) -> Self {
+        if self.usage.is_none() {
+            self.usage = Some(count(&self.parts).into());
+        }
+        self
+    }
+
     /// The counts of tokens, or the raw object that stands for them.
     pub(super) fn tokens(&self) -> Result<Tokens, &Value> {
         match &self.usage {
