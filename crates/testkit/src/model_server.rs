@@ -244,7 +244,8 @@ fn decide(
         return Some(book.refuse(protocol, &fault(400, message), &[]));
     };
     if let (Some(meter), Some(wire)) = (&mut book.meter, wire) {
-        reply = reply.counted(|parts| meter.count(wire, &protocol.prompt(&call), parts));
+        let counts = meter.count(wire, &protocol.prompt(&call), &reply.parts);
+        reply = reply.counted(counts);
     }
     book.served += 1;
     answer::answer(protocol, &reply, &call, book.served, &mut book.issued)

@@ -71,16 +71,32 @@ impl Protocol for Gemini {
     }
 }
 
-/// What stands after the colon of `/v1beta/models/MODEL:METHOD`.
+/// What stands after the version of `/v1beta/models/MODEL:METHOD`; `None` when it is no such path.
+pub(super) fn resource(path: &str) -> Option<&str> {
+    if let Some(rest) = path.strip_prefix("/v1beta/") {
+        return Some(rest);
+    }
+    // The other wires are below /v1 too.
+    path.strip_prefix("/v1/").filter(|rest| rest.contains(':'))
+}
+
+/// What stands after the colon.
 fn method(path: &str) -> Option<&str> {
     path.rsplit_once(':').map(|(_, method)| method)
 }
 
 /// The model of a path, without its collection.
 fn model(path: &str) -> &str {
-    let path = path.strip_prefix("/v1beta/").unwrap_or(path);
+    let path = resource(path).unwrap_or(path);
     let path = path.rsplit_once(':').map_or(path, |(path, _)| path);
     path.strip_prefix("models/").unwrap_or(path)
+}
+
+/// The major version in a model's name, such as `gemini-2.5-pro`.
+fn major(model: &str) -> Option<u64> {
+    let version = model.strip_prefix("gemini-")?;
+    let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
+    version[..end].parse().ok()
 }
 
 /// The error object, over HTTP and in a stream.

@@ -17,8 +17,8 @@ pub enum Part {
         /// The readable form, one string a section; wires without sections join them by a blank line.
         #[serde(default)]
         sections: Vec<String>,
-        /// The opaque form that must come back; empty for none. Gemini puts it on the next part that
-        /// is no thought, and its clients want base64.
+        /// The opaque form that must come back; empty for none. Gemini puts it on the first call that
+        /// follows, or else on the next part, and its clients want base64.
         #[serde(default)]
         signature: String,
     },

@@ -20,7 +20,8 @@ pub enum Wire {
     Chat,
     /// Anthropic: `POST /v1/messages`.
     Messages,
-    /// Google: `POST /v1beta/models/MODEL:generateContent` and `:streamGenerateContent?alt=sse`.
+    /// Google: `POST /v1beta/models/MODEL:generateContent` and `:streamGenerateContent?alt=sse`, or
+    /// below `/v1`.
     Gemini,
 }
 
@@ -31,7 +32,7 @@ impl Wire {
             "/v1/responses" => Some(Self::Responses),
             "/v1/chat/completions" => Some(Self::Chat),
             "/v1/messages" => Some(Self::Messages),
-            _ if path.starts_with("/v1beta/") => Some(Self::Gemini),
+            _ if gemini::resource(path).is_some() => Some(Self::Gemini),
             _ => None,
         }
     }

@@ -233,10 +233,8 @@ impl Reply {
     }
 
     /// With these counts, if it has none of its own.
-    pub(super) fn counted(mut self, count: impl FnOnce(&[Part]) -> Tokens) -> Self {
-        if self.usage.is_none() {
-            self.usage = Some(count(&self.parts).into());
-        }
+    pub(super) fn counted(mut self, counts: Tokens) -> Self {
+        self.usage.get_or_insert_with(|| counts.into());
         self
     }
 

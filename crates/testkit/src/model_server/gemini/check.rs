@@ -1,6 +1,7 @@
 //! What Google refuses, and what it would be a mistake to send although it may pass.
 
 mod contents;
+mod names;
 mod schema;
 mod shapes;
 mod signatures;
@@ -8,7 +9,7 @@ mod tools;
 
 use serde_json::Value;
 
-use super::{method, model};
+use super::{major, method, model, resource};
 use crate::model_server::issued::Issued;
 use crate::model_server::protocol::Call;
 use crate::model_server::rules::GOOGLE;
@@ -19,7 +20,7 @@ pub(super) use signatures::note;
 pub(super) fn request(call: &Call<'_>, issued: &Issued) -> Vec<String> {
     let mut problems = Vec::new();
     path(call, &mut problems);
-    let body = call.body;
+    let body = &names::camel(call.body);
     if !shapes::REQUEST.check("", body, &GOOGLE, &mut problems) {
         return problems;
     }
@@ -44,20 +45,13 @@ fn path(call: &Call<'_>, problems: &mut Vec<String>) {
         Some("generateContent") => {}
         Some("streamGenerateContent") if call.query.split('&').any(|pair| pair == "alt=sse") => {}
         Some("streamGenerateContent") => problems.push("a stream needs alt=sse".to_owned()),
-        _ => problems.push(format!("{} is not found for API version v1beta", call.path)),
+        _ => problems.push(format!("{} is not found for this API version", call.path)),
     }
-    let collections = ["/v1beta/models/", "/v1beta/tunedModels/"];
-    let name = collections.iter().find_map(|collection| call.path.strip_prefix(collection));
+    let resource = resource(call.path).unwrap_or("");
+    let name = ["models/", "tunedModels/"].iter().find_map(|kind| resource.strip_prefix(kind));
     if name.is_none_or(|name| name.starts_with(':') || name.contains('/')) {
         problems.push(format!("unexpected model name format: {}", call.path));
     }
-}
-
-/// The major version in a model's name, such as `gemini-2.5-pro`.
-fn major(model: &str) -> Option<u64> {
-    let version = model.strip_prefix("gemini-")?;
-    let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
-    version[..end].parse().ok()
 }
 
 fn generation(config: &Value, major: Option<u64>, problems: &mut Vec<String>) {

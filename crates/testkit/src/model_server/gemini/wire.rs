@@ -19,7 +19,7 @@ pub(super) fn response(reply: &Reply, model: &str, served: usize) -> Value {
     };
     json!({
         "candidates": [{
-            "content": { "parts": parts(&reply.parts), "role": "model" },
+            "content": { "parts": parts(&reply.parts, model, served), "role": "model" },
             "finishReason": reason,
             "index": 0,
         }],
@@ -47,37 +47,63 @@ fn usage(tokens: Tokens) -> Value {
     usage
 }
 
-/// A signature stands on the part after the thought that it belongs to, or on an empty text at the end.
-fn parts(parts: &[Part]) -> Vec<Value> {
+/// A signature stands on the first call that follows its thought, or else on the next part, or on an
+/// empty text at the end. Models from Gemini 3 on sign the first call in any case.
+fn parts(parts: &[Part], model: &str, served: usize) -> Vec<Value> {
     let mut out = Vec::new();
-    let mut signature: Option<&str> = None;
-    for part in parts {
-        let mut value = match part {
-            Part::Reasoning { sections, signature: opaque } => {
+    let mut pending: Option<&str> = None;
+    for (index, part) in parts.iter().enumerate() {
+        let signature = match part {
+            Part::Reasoning { sections, signature } => {
                 out.extend(sections.iter().map(|text| json!({ "text": text, "thought": true })));
-                signature = Some(opaque.as_str()).filter(|opaque| !opaque.is_empty());
+                signature
+            }
+            Part::Redacted { data } => data,
+            _ => {
+                let mut value = spoken(part);
+                let waits = value.get("functionCall").is_none() && call_follows(&parts[index..]);
+                if let Some(signature) = pending.take_if(|_| !waits) {
+                    value["thoughtSignature"] = json!(signature);
+                }
+                out.push(value);
                 continue;
             }
-            Part::Redacted { data } => {
-                signature = Some(data);
-                continue;
-            }
-            Part::Text { text } => json!({ "text": text }),
-            Part::ToolCall { id, name, arguments } => call(id, name, arguments),
-            Part::Image { media_type, data } => {
-                json!({ "inlineData": { "mimeType": media_type, "data": data } })
-            }
-            Part::Raw { value } => value.clone(),
         };
-        if let Some(signature) = signature.take() {
-            value["thoughtSignature"] = json!(signature);
-        }
-        out.push(value);
+        out.extend(pending.take().map(signed_text));
+        pending = Some(signature.as_str()).filter(|signature| !signature.is_empty());
     }
-    if let Some(signature) = signature {
-        out.push(json!({ "text": "", "thoughtSignature": signature }));
+    out.extend(pending.map(signed_text));
+    let first = out.iter_mut().find(|part| part.get("functionCall").is_some());
+    if let Some(first) = first.filter(|_| super::major(model) >= Some(3))
+        && first.get("thoughtSignature").is_none()
+    {
+        first["thoughtSignature"] = json!(format!("c2ln{served:04}"));
     }
     out
+}
+
+fn signed_text(signature: &str) -> Value {
+    json!({ "text": "", "thoughtSignature": signature })
+}
+
+/// Whether a call comes before the next thought.
+fn call_follows(parts: &[Part]) -> bool {
+    let is_thought = |part: &&Part| matches!(part, Part::Reasoning { .. } | Part::Redacted { .. });
+    let until = parts.iter().take_while(|part| !is_thought(part));
+    until.into_iter().any(|part| matches!(part, Part::ToolCall { .. }))
+}
+
+/// A part that is no thought.
+fn spoken(part: &Part) -> Value {
+    match part {
+        Part::Text { text } => json!({ "text": text }),
+        Part::ToolCall { id, name, arguments } => call(id, name, arguments),
+        Part::Image { media_type, data } => {
+            json!({ "inlineData": { "mimeType": media_type, "data": data } })
+        }
+        Part::Raw { value } => value.clone(),
+        Part::Reasoning { .. } | Part::Redacted { .. } => json!({ "text": "", "thought": true }),
+    }
 }
 
 fn call(id: &str, name: &str, arguments: &str) -> Value {
