@@ -1,12 +1,12 @@
 //! The streaming form (unified-llm §4.4, §5.9): one stream of events over all steps.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_util::{Stream, StreamExt as _};
-use tokio::sync::mpsc;
 
 use super::limits::Limits;
 use super::options::Generate;
@@ -24,14 +24,14 @@ use crate::types::{EventStream, FinishReason, FinishReasonKind, Response, Stream
 /// `Err` too. Nothing happens until the stream is polled, but the time limits run from this call.
 pub fn stream(options: Generate) -> StreamResult {
     let (provider, model) = options.names();
-    let (notes, received) = mpsc::channel(1);
+    let notes = Slot::default();
     let driver: Driver = match options.prepare() {
-        Ok((run, limits)) => Box::pin(drive(run, limits, notes)),
+        Ok((run, limits)) => Box::pin(drive(run, limits, notes.clone())),
         Err(error) => Box::pin(std::future::ready(Err(error))),
     };
     StreamResult {
         driver: Some(driver),
-        notes: received,
+        notes,
         provider,
         model,
         accumulator: StreamAccumulator::new(),
@@ -55,7 +55,7 @@ enum Note {
 pub struct StreamResult {
     /// Runs inside `poll_next`, so that no task outlives the stream.
     driver: Option<Driver>,
-    notes: mpsc::Receiver<Note>,
+    notes: Slot,
     provider: String,
     model: String,
     accumulator: StreamAccumulator,
@@ -136,28 +136,19 @@ impl StreamResult {
         self.outcome.as_ref()?.as_ref().ok()
     }
 
-    /// The next note, if there is one; the driver runs until it has said something or waits.
+    /// The next note, or `None` once there is an outcome. The driver runs until it has said one thing.
     fn poll_note(&mut self, cx: &mut Context<'_>) -> Poll<Option<Note>> {
-        loop {
-            if let Poll::Ready(Some(note)) = self.notes.poll_recv(cx) {
-                return Poll::Ready(Some(note));
-            }
-            let Some(driver) = &mut self.driver else {
-                return Poll::Ready(None);
-            };
-            match driver.as_mut().poll(cx) {
-                Poll::Ready(outcome) => {
-                    self.outcome = Some(outcome);
-                    self.driver = None;
-                }
-                // It may have said something before it waited.
-                Poll::Pending => {
-                    return match self.notes.poll_recv(cx) {
-                        Poll::Ready(Some(note)) => Poll::Ready(Some(note)),
-                        _ => Poll::Pending,
-                    };
-                }
-            }
+        let Some(driver) = &mut self.driver else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(outcome) = driver.as_mut().poll(cx) {
+            self.outcome = Some(outcome);
+            self.driver = None;
+            return Poll::Ready(None);
+        }
+        match self.notes.take() {
+            Some(note) => Poll::Ready(Some(note)),
+            None => Poll::Pending,
         }
     }
 }
@@ -189,16 +180,11 @@ impl Stream for StreamResult {
     }
 }
 
-async fn drive(
-    mut run: Run,
-    limits: Limits,
-    notes: mpsc::Sender<Note>,
-) -> Result<GenerateResult, LlmError> {
-    let out = Out { notes };
+async fn drive(mut run: Run, limits: Limits, out: Slot) -> Result<GenerateResult, LlmError> {
     limits.whole(all_steps(&mut run, &out)).await
 }
 
-async fn all_steps(run: &mut Run, out: &Out) -> Result<GenerateResult, LlmError> {
+async fn all_steps(run: &mut Run, out: &Slot) -> Result<GenerateResult, LlmError> {
     let mut started = false;
     loop {
         let response = one_step(run, out, &mut started).await?;
@@ -224,7 +210,7 @@ async fn all_steps(run: &mut Run, out: &Out) -> Result<GenerateResult, LlmError>
 
 /// One model call. It is tried again only while nothing but the start of the stream has been delivered
 /// (unified-llm §6.6).
-async fn one_step(run: &Run, out: &Out, started: &mut bool) -> Result<Response, LlmError> {
+async fn one_step(run: &Run, out: &Slot, started: &mut bool) -> Result<Response, LlmError> {
     let mut attempt = 0;
     loop {
         let mut delivered = false;
@@ -245,7 +231,7 @@ async fn one_step(run: &Run, out: &Out, started: &mut bool) -> Result<Response, 
 /// `StreamStart`: the warnings in it come again with the response.
 async fn pass_on(
     mut events: EventStream,
-    out: &Out,
+    out: &Slot,
     started: &mut bool,
     delivered: &mut bool,
 ) -> Result<Response, LlmError> {
@@ -267,17 +253,30 @@ async fn pass_on(
     Err(LlmError::new(ErrorKind::Stream, "the stream ended before the answer was complete"))
 }
 
-struct Out {
-    notes: mpsc::Sender<Note>,
-}
+/// Where the driver leaves a note for its reader. It goes on only after the note was taken, so nothing happens
+/// ahead of what has been read. No waker is needed: whoever takes the note polls the driver next.
+#[derive(Clone, Default)]
+struct Slot(Arc<Mutex<Option<Note>>>);
 
-// The receiver lives in the same value as the driver, so sending cannot fail while anything runs.
-impl Out {
+impl Slot {
     async fn event(&self, event: StreamEvent) {
-        let _ = self.notes.send(Note::Event(event)).await;
+        self.put(Note::Event(event)).await;
     }
 
     async fn step(&self, step: StepResult) {
-        let _ = self.notes.send(Note::Step(Box::new(step))).await;
+        self.put(Note::Step(Box::new(step))).await;
+    }
+
+    async fn put(&self, note: Note) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(note);
+        poll_fn(|_| match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(_) => Poll::Pending,
+            None => Poll::Ready(()),
+        })
+        .await;
+    }
+
+    fn take(&self) -> Option<Note> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
