@@ -36,6 +36,7 @@ pub use generate::{
 pub use middleware::{Middleware, Next};
 pub use model_ref::{ModelRef, PROVIDERS};
 pub use providers::anthropic::{Anthropic, AnthropicConfig};
+pub use providers::compatible::{Compatible, CompatibleConfig};
 pub use providers::gemini::{Gemini, GeminiConfig};
 pub use providers::openai::{OpenAi, OpenAiConfig};
 pub use record::{RecordError, Recorder};

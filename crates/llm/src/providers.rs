@@ -3,11 +3,13 @@
 
 mod adapter;
 pub mod anthropic;
+pub mod compatible;
 mod decoder;
 pub mod gemini;
 pub mod http;
 pub mod media;
 pub mod openai;
+mod schema;
 mod wire;
 
 pub use adapter::HttpAdapter;

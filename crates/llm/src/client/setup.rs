@@ -10,6 +10,7 @@ use crate::catalogue::get_latest_model;
 use crate::error::LlmError;
 use crate::model_ref::{ModelRef, PROVIDERS};
 use crate::providers::anthropic::{self, Anthropic, AnthropicConfig};
+use crate::providers::compatible::{self, Compatible, CompatibleConfig};
 use crate::providers::gemini::{self, Gemini, GeminiConfig};
 use crate::providers::openai::{self, OpenAi, OpenAiConfig};
 use crate::scripted::{self, Scripted};
@@ -36,6 +37,11 @@ const KNOWN: &[Known] = &[
         variables: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
         open: open_gemini,
     },
+    Known {
+        name: compatible::NAME,
+        variables: &["OPENAI_COMPATIBLE_BASE_URL"],
+        open: open_compatible,
+    },
 ];
 
 fn open_openai(lookup: Lookup<'_>) -> Opened {
@@ -50,6 +56,12 @@ fn open_anthropic(lookup: Lookup<'_>) -> Opened {
 
 fn open_gemini(lookup: Lookup<'_>) -> Opened {
     GeminiConfig::from_env_with(lookup)?.map(|config| adapter(Gemini::new(config))).transpose()
+}
+
+fn open_compatible(lookup: Lookup<'_>) -> Opened {
+    CompatibleConfig::from_env_with(lookup)?
+        .map(|config| adapter(Compatible::new(config)))
+        .transpose()
 }
 
 fn adapter<A: ProviderAdapter + 'static>(

@@ -1,4 +1,14 @@
 //! OpenAI by its Responses API (unified-llm §2.7, §7.3).
+//!
+//! `provider_options.openai` is merged into the body: fields that the unified request lacks
+//! (`service_tier`, `parallel_tool_calls`, `prompt_cache_key`, `store`, …), and built-in tools under `tools`,
+//! which are added to the request's own. Summaries of reasoning are not asked for, since OpenAI gives them to
+//! verified organisations only and refuses the whole request of others;
+//! `{"reasoning": {"summary": "auto"}}` asks for them.
+//!
+//! A tool is sent as strict when its schema lies within the subset that OpenAI enforces. An output schema
+//! that is asked to be strict and does not lie within it is sent as a hint, with a warning
+//! `schema_not_strict`. The API takes no audio: a request that holds some is refused before it is sent.
 
 mod request;
 mod response;

@@ -28,6 +28,23 @@ fn a_key_registers_its_provider_and_makes_it_the_default() {
 }
 
 #[test]
+fn a_compatible_endpoint_needs_a_url_but_no_key_and_a_model_by_name() {
+    let url = ("OPENAI_COMPATIBLE_BASE_URL", "http://localhost:8000/v1");
+    let client = Client::from_env_with(env(&[url])).unwrap();
+    assert_eq!(client.default_provider(), Some("openai-compatible"));
+    let both = [url, ("OPENAI_API_KEY", "k"), ("OPENAI_COMPATIBLE_API_KEY", "k")];
+    let client = Client::from_env_with(env(&both)).unwrap();
+    assert_eq!(client.provider_names().collect::<Vec<_>>(), ["openai", "openai-compatible"]);
+    let key_alone = [("OPENAI_COMPATIBLE_API_KEY", "k")];
+    let message = refusal(Client::from_env_with(env(&key_alone)).unwrap_err());
+    assert!(message.contains("OPENAI_COMPATIBLE_BASE_URL"), "{message}");
+    let message = refusal(Client::connect(None, env(&[url])).unwrap_err());
+    assert!(message.contains("name one"), "{message}");
+    let named = Client::connect(Some("openai-compatible/org/model"), env(&[url])).unwrap();
+    assert_eq!(named.model.model, "org/model");
+}
+
+#[test]
 fn nothing_configured_says_what_to_do() {
     let message = refusal(Client::from_env_with(env(&[])).unwrap_err());
     assert!(message.contains("OPENAI_API_KEY"), "{message}");

@@ -1,9 +1,9 @@
 //! From a unified request to the body of `POST /responses` (unified-llm §7.2, §7.3). Pure.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use super::super::media::{data_url, object};
+use super::super::schema;
 use super::super::wire::{Call, Mode, merge};
 use super::{NAME, is_reasoning_model};
 use crate::error::{ErrorKind, LlmError};
@@ -28,7 +28,7 @@ pub(super) fn translate(request: &Request, mode: Mode) -> Result<Call, LlmError>
     add_tools(&mut body, request)?;
     add_parameters(&mut body, request, &mut warnings);
     if let Some(format) = &request.response_format {
-        body.insert("text".into(), json!({ "format": text_format(format)? }));
+        body.insert("text".into(), json!({ "format": text_format(format, &mut warnings)? }));
     }
     if let Some(options) = request.options_for(NAME) {
         merge(&mut body, options, &["tools", "include"]);
@@ -92,13 +92,13 @@ fn instructions(messages: &[Message]) -> Option<String> {
 }
 
 fn tool(tool: &ToolDefinition) -> Value {
-    // Without `strict: false` the API takes schemas as strict ones and refuses optional properties.
+    // The API takes a schema as a strict one unless told otherwise, and refuses it when it does not qualify.
     json!({
         "type": "function",
         "name": tool.name,
         "description": tool.description,
         "parameters": tool.parameters,
-        "strict": false,
+        "strict": schema::strict_subset(&tool.parameters).is_ok(),
     })
 }
 
@@ -109,7 +109,7 @@ fn tool_choice(choice: &ToolChoice) -> Value {
     }
 }
 
-fn text_format(format: &ResponseFormat) -> Result<Value, LlmError> {
+fn text_format(format: &ResponseFormat, warnings: &mut Vec<Warning>) -> Result<Value, LlmError> {
     Ok(match format.kind {
         ResponseFormatKind::Text => json!({ "type": "text" }),
         ResponseFormatKind::Json => json!({ "type": "json_object" }),
@@ -117,22 +117,21 @@ fn text_format(format: &ResponseFormat) -> Result<Value, LlmError> {
             let schema = format.json_schema.as_ref().ok_or_else(|| {
                 invalid("response_format `json_schema` comes without a `json_schema`")
             })?;
+            let outside = schema::strict_subset(schema).err();
+            if let Some(reason) = outside.as_ref().filter(|_| format.strict) {
+                warnings.push(Warning::new(
+                    "schema_not_strict",
+                    format!("openai: the schema is a hint and not enforced, because {reason}"),
+                ));
+            }
             json!({
                 "type": "json_schema",
-                "name": schema_name(schema),
+                "name": schema::name(schema),
                 "schema": schema,
-                "strict": format.strict,
+                "strict": format.strict && outside.is_none(),
             })
         }
     })
-}
-
-/// The API wants a name of at most 64 letters, digits, `_` and `-`.
-fn schema_name(schema: &Value) -> String {
-    let title = schema.get("title").and_then(Value::as_str).unwrap_or("");
-    let name: String =
-        title.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(64).collect();
-    if name.is_empty() { "response".to_owned() } else { name }
 }
 
 fn input(request: &Request, stored: bool) -> Result<Vec<Value>, LlmError> {
@@ -171,7 +170,11 @@ impl<'a> Items<'a> {
             }
         }
         if !content.is_empty() {
-            self.out.push(json!({ "type": "message", "role": role, "content": content }));
+            self.out.push(object([
+                ("type", "message".into()),
+                ("role", role.into()),
+                ("content", content.into()),
+            ]));
         }
         Ok(())
     }
@@ -257,17 +260,15 @@ impl<'a> Items<'a> {
         };
         let text = result.content_text();
         let output = match &result.image_data {
-            None => json!(text),
-            Some(data) => json!([
-                { "type": "input_text", "text": text },
-                {
-                    "type": "input_image",
-                    "image_url": data_url(result.image_media_type.as_deref().unwrap_or("image/png"), data),
-                    "detail": "auto",
-                },
-            ]),
+            None => Value::String(text),
+            Some(data) => {
+                let media_type = result.image_media_type.as_deref().unwrap_or("image/png");
+                let text = object([("type", "input_text".into()), ("text", text.into())]);
+                vec![text, input_image(data_url(media_type, data), "auto")].into()
+            }
         };
-        self.out.push(json!({ "type": kind, "call_id": result.tool_call_id, "output": output }));
+        let id = result.tool_call_id.as_str().into();
+        self.out.push(object([("type", kind.into()), ("call_id", id), ("output", output)]));
     }
 }
 
@@ -300,27 +301,28 @@ fn image_part(image: &ImageData) -> Result<Value, LlmError> {
         _ => return Err(invalid("an image needs exactly one of `url` and `data`")),
     };
     let detail = image.detail.as_deref().unwrap_or("auto");
-    Ok(json!({ "type": "input_image", "image_url": url, "detail": detail }))
+    Ok(input_image(url, detail))
+}
+
+fn input_image(url: String, detail: &str) -> Value {
+    object([("type", "input_image".into()), ("image_url", url.into()), ("detail", detail.into())])
 }
 
 fn document_part(document: &DocumentData) -> Result<Value, LlmError> {
     match (&document.url, &document.data) {
+        // The name is what the URL says; the API takes one only beside the bytes.
         (Some(url), None) => Ok(json!({ "type": "input_file", "file_url": url })),
         (None, Some(data)) => {
             let media_type = document.media_type.as_deref().unwrap_or("application/pdf");
-            let name = document.file_name.as_deref().unwrap_or("document");
-            Ok(json!({
-                "type": "input_file",
-                "filename": name,
-                "file_data": data_url(media_type, data),
-            }))
+            let name = document.file_name.as_deref().unwrap_or("document.pdf");
+            Ok(object([
+                ("type", "input_file".into()),
+                ("filename", name.into()),
+                ("file_data", data_url(media_type, data).into()),
+            ]))
         }
         _ => Err(invalid("a document needs exactly one of `url` and `data`")),
     }
-}
-
-fn data_url(media_type: &str, data: &[u8]) -> String {
-    format!("data:{media_type};base64,{}", STANDARD.encode(data))
 }
 
 fn misplaced(part: &ContentPart, role: &str) -> LlmError {

@@ -1,11 +1,13 @@
 //! From a response object of the Responses API to a unified response (unified-llm §7.5). Pure.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::NAME;
 use crate::error::{ErrorKind, LlmError, from_code_and_message};
 use crate::types::{
-    ContentPart, FinishReason, FinishReasonKind, Message, ProviderRaw, Response, Role,
+    ContentPart, FinishReason, FinishReasonKind, ImageData, Message, ProviderRaw, Response, Role,
     ThinkingData, ToolCallData, Usage,
 };
 
@@ -94,12 +96,27 @@ pub(super) fn part(item: &Value) -> ContentPart {
             thinking: ThinkingData { text: reasoning_text(item), signature: None, redacted: false },
             provider_raw: raw,
         },
+        "image_generation_call" if generated_image(item).is_some() => ContentPart::Image {
+            image: generated_image(item).unwrap_or_default(),
+            provider_raw: raw,
+        },
         other => ContentPart::Raw {
             kind: if other.is_empty() { "unknown" } else { other }.to_owned(),
             data: Map::new(),
             provider_raw: raw,
         },
     }
+}
+
+/// The picture of a finished image generation; `None` for one that failed or shows nothing.
+fn generated_image(item: &Value) -> Option<ImageData> {
+    let data = STANDARD.decode(item.get("result")?.as_str()?).ok()?;
+    let format = item.get("output_format").and_then(Value::as_str);
+    let media_type = match format.unwrap_or("png") {
+        "svg" => "image/svg+xml".to_owned(),
+        other => format!("image/{other}"),
+    };
+    Some(ImageData { data: Some(data), media_type: Some(media_type), ..ImageData::default() })
 }
 
 /// Text and refusals of a message item, in order.
@@ -144,9 +161,19 @@ fn finish_reason(body: &Value, content: &[ContentPart]) -> FinishReason {
         (Some("completed") | None, _) if has_calls => {
             FinishReason::new(FinishReasonKind::ToolCalls, status)
         }
+        (Some("completed") | None, _) if content.iter().any(is_refusal) => {
+            FinishReason::new(FinishReasonKind::ContentFilter, Some("refusal"))
+        }
         (Some("completed") | None, _) => FinishReason::new(FinishReasonKind::Stop, status),
         (Some(_), _) => FinishReason::new(FinishReasonKind::Other, reason.or(status)),
     }
+}
+
+/// A refusal is written by the model itself; its text stands in the answer's text.
+fn is_refusal(part: &ContentPart) -> bool {
+    part.raw_for(NAME).is_some_and(|item| {
+        blocks(item, "content").any(|block| block.get("type").is_some_and(|kind| kind == "refusal"))
+    })
 }
 
 /// OpenAI already counts cached tokens as input and reasoning as output.

@@ -158,7 +158,9 @@ fn parameters_formats_and_options_are_set_and_what_cannot_be_said_is_warned_of()
     request.stop_sequences.push("END".into());
     request.response_format = Some(ResponseFormat {
         kind: ResponseFormatKind::JsonSchema,
-        json_schema: Some(json!({ "title": "A thing!", "type": "object" })),
+        json_schema: Some(
+            json!({ "title": "A thing!", "type": "object", "additionalProperties": false }),
+        ),
         strict: true,
     });
     request.provider_options.insert(
@@ -179,7 +181,7 @@ fn parameters_formats_and_options_are_set_and_what_cannot_be_said_is_warned_of()
             "metadata": { "k": "v" },
             "reasoning": { "effort": "low", "summary": "auto" },
             "text": {
-                "format": { "type": "json_schema", "name": "A_thing_", "schema": { "title": "A thing!", "type": "object" }, "strict": true },
+                "format": { "type": "json_schema", "name": "A_thing_", "schema": { "title": "A thing!", "type": "object", "additionalProperties": false }, "strict": true },
                 "verbosity": "low",
             },
             "tools": [{ "type": "web_search" }],
@@ -211,4 +213,29 @@ fn free_text_tools_keep_their_own_item_types() {
             { "type": "custom_tool_call_output", "call_id": "c", "output": "done" },
         ])
     );
+}
+
+#[test]
+fn strict_is_said_only_of_schemas_that_qualify() {
+    let mut request = Request::new("m", vec![Message::user("x")]);
+    let strict = json!({ "type": "object", "properties": { "a": { "type": "string" } }, "required": ["a"], "additionalProperties": false });
+    request.tools.push(ToolDefinition::new("strict", "d", strict).unwrap());
+    request.tools.push(tool_named("loose"));
+    let loose = json!({ "type": "object", "properties": { "a": { "type": "string" } }, "additionalProperties": false });
+    let format = |strict| ResponseFormat {
+        kind: ResponseFormatKind::JsonSchema,
+        json_schema: Some(loose.clone()),
+        strict,
+    };
+    request.response_format = Some(format(true));
+    let Call { body, warnings, .. } = translate(&request, Mode::Whole).unwrap();
+    assert_eq!(
+        (&body["tools"][0]["strict"], &body["tools"][1]["strict"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(body["text"]["format"]["strict"], false);
+    assert_eq!(warnings[0].code.as_deref(), Some("schema_not_strict"));
+    assert!(warnings[0].message.contains("`a` of the root is optional"), "{warnings:?}");
+    request.response_format = Some(format(false));
+    assert_eq!(translate(&request, Mode::Whole).unwrap().warnings, []);
 }

@@ -34,6 +34,9 @@ fn each_item_becomes_one_part_that_keeps_the_item() {
 #[test]
 fn finish_reasons_follow_status_reason_and_calls() {
     let call = json!([{ "type": "function_call", "call_id": "c", "name": "t", "arguments": "" }]);
+    let refused =
+        json!([{ "type": "message", "content": [{ "type": "refusal", "refusal": "no" }] }]);
+    let refused = object("completed", refused);
     let mut cut = object("incomplete", json!([]));
     cut["incomplete_details"] = json!({ "reason": "max_output_tokens" });
     let mut filtered = object("incomplete", json!([]));
@@ -41,6 +44,7 @@ fn finish_reasons_follow_status_reason_and_calls() {
     let cases = [
         (object("completed", json!([])), FinishReasonKind::Stop, "completed"),
         (object("completed", call), FinishReasonKind::ToolCalls, "completed"),
+        (refused, FinishReasonKind::ContentFilter, "refusal"),
         (cut, FinishReasonKind::Length, "max_output_tokens"),
         (filtered, FinishReasonKind::ContentFilter, "content_filter"),
         (object("cancelled", json!([])), FinishReasonKind::Other, "cancelled"),
@@ -79,4 +83,20 @@ fn a_failed_response_is_an_error_and_so_is_a_body_of_another_kind() {
     assert_eq!(error.retry_after(), Some(std::time::Duration::from_secs(2)));
     assert_eq!(translate(json!([1])).unwrap_err().kind(), ErrorKind::Provider);
     assert_eq!(translate(json!({ "choices": [] })).unwrap_err().kind(), ErrorKind::Provider);
+}
+
+#[test]
+fn a_generated_image_is_an_image_that_keeps_its_item() {
+    let output = json!([
+        { "type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "AQID", "output_format": "webp" },
+        { "type": "image_generation_call", "id": "ig_2", "status": "failed", "result": null },
+    ]);
+    let response = translate(object("completed", output.clone())).unwrap();
+    let [ContentPart::Image { image, .. }, failed] = &response.message.content[..] else {
+        panic!("{response:?}")
+    };
+    assert_eq!(image.data.as_deref(), Some(&[1, 2, 3][..]));
+    assert_eq!(image.media_type.as_deref(), Some("image/webp"));
+    assert_eq!(response.message.content[0].raw_for(NAME), Some(&output[0]));
+    assert_eq!((failed.kind(), failed.raw_for(NAME)), ("image_generation_call", Some(&output[1])));
 }
