@@ -2,6 +2,7 @@
 
 mod blocks;
 mod cache;
+mod calls;
 mod conversation;
 mod format;
 mod models;

@@ -3,6 +3,7 @@
 // A panic in a helper of a test is the test's report.
 #![allow(clippy::unwrap_used)]
 
+mod anthropic;
 mod generate;
 mod openai;
 mod record;

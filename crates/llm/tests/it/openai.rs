@@ -61,7 +61,7 @@ pub(crate) async fn drain(
     panic!("the stream ended without a finish or an error: {events:?}");
 }
 
-fn no_violations(server: &ModelServer) {
+pub(crate) fn no_violations(server: &ModelServer) {
     assert_eq!(server.violations(), Vec::<String>::new());
     assert_eq!(server.replies_left(), 0);
 }

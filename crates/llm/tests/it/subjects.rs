@@ -1,6 +1,6 @@
 //! Every wire format that is decoded: one line each joins the property tests, the fuzz targets and the bench.
 
-use canon_llm::providers::{StreamDecoder, StreamTranslator, Wire, gemini, openai};
+use canon_llm::providers::{StreamDecoder, StreamTranslator, Wire, anthropic, gemini, openai};
 use canon_llm::{LlmError, Message, Request, Response, StreamEvent};
 use serde_json::Value;
 
@@ -43,8 +43,11 @@ macro_rules! subject {
 }
 
 /// All of them; `name` is also the directory of its recorded streams.
-pub(crate) const SUBJECTS: &[Subject] =
-    &[subject!("openai", openai::Responses), subject!("gemini", gemini::GenerateContent)];
+pub(crate) const SUBJECTS: &[Subject] = &[
+    subject!("openai", openai::Responses),
+    subject!("anthropic", anthropic::Messages::default()),
+    subject!("gemini", gemini::GenerateContent),
+];
 
 fn request() -> Request {
     Request::new("a-model", vec![Message::user("hi")])

@@ -1,7 +1,5 @@
 //! From content parts to blocks of the Messages API (unified-llm §7.3).
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -41,29 +39,33 @@ impl Dropped {
     }
 }
 
-/// One part as a block, or `None` for what has nothing to say: the API refuses blank text, and thinking
-/// counts only with the signature that Anthropic gave it. Other providers' thinking is dropped rather than
-/// said as text: as text the model would take it for something that it told the user.
+/// Appends one part as blocks, or nothing for what has nothing to say: the API refuses blank text, and
+/// thinking counts only with the signature that Anthropic gave it. Other providers' thinking is dropped rather
+/// than said as text: as text the model would take it for something that it told the user.
 ///
 /// # Errors
 /// [`crate::ErrorKind::InvalidRequest`] for what has no place in a message of this role.
-pub(super) fn block(
+pub(super) fn add(
     part: &ContentPart,
     role: Role,
     dropped: &mut Dropped,
-) -> Result<Option<Value>, LlmError> {
+    out: &mut Vec<Value>,
+) -> Result<(), LlmError> {
     if let Some(raw) = part.raw_for(NAME)
         && is_sendable(raw)
     {
-        return Ok((!is_blank_text(raw) && !is_unsigned_thinking(raw)).then(|| raw.clone()));
+        if !is_blank_text(raw) && !is_unsigned_thinking(raw) {
+            out.push(raw.clone());
+        }
+        return Ok(());
     }
     let from_user = matches!(role, Role::User | Role::Tool);
-    Ok(match part {
+    out.extend(match part {
         ContentPart::Text { text, .. } => text_block(text),
         ContentPart::Image { image, .. } if from_user => Some(image_block(image)?),
         ContentPart::Document { document, .. } if from_user => Some(document_block(document)?),
         ContentPart::ToolResult { tool_result, .. } if from_user => {
-            Some(result_block(tool_result)?)
+            return add_result(tool_result, out);
         }
         ContentPart::Audio { .. } if from_user => {
             return Err(invalid("the Messages API takes no audio"));
@@ -87,7 +89,8 @@ pub(super) fn block(
             None
         }
         other => return Err(misplaced(other, role)),
-    })
+    });
+    Ok(())
 }
 
 pub(super) fn misplaced(part: &ContentPart, role: Role) -> LlmError {
@@ -148,7 +151,7 @@ fn call_block(call: &ToolCallData) -> Value {
         Value::String(text) => invalid_input(text),
         other => invalid_input(&other.to_string()),
     };
-    json!({ "type": "tool_use", "id": call_id(&call.id), "name": call.name, "input": input })
+    json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input })
 }
 
 /// The object that stands for arguments that are none.
@@ -156,39 +159,29 @@ pub(super) fn invalid_input(text: &str) -> Value {
     json!({ INVALID_JSON: text })
 }
 
-/// The API takes ids of letters, digits, `_` and `-`. Other characters, which some providers' ids hold, are
-/// spelled out, so that different ids stay different.
-fn call_id(id: &str) -> Cow<'_, str> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !id.is_empty() && id.chars().all(plain) {
-        return Cow::Borrowed(id);
-    }
-    let mut spelled = String::from("call_");
-    for c in id.chars() {
-        if plain(c) {
-            spelled.push(c);
-        } else {
-            spelled.push_str(&format!("_{:x}_", u32::from(c)));
-        }
-    }
-    Cow::Owned(spelled)
-}
-
-fn result_block(result: &ToolResultData) -> Result<Value, LlmError> {
+/// A failure is told in text alone, so its picture stands beside it.
+fn add_result(result: &ToolResultData, out: &mut Vec<Value>) -> Result<(), LlmError> {
     let mut content: Vec<Value> = text_block(&result.content_text()).into_iter().collect();
-    if let Some(data) = &result.image_data {
-        let media_type = result.image_media_type.as_deref().unwrap_or("image/png");
-        let source = inline_image(media_type, &STANDARD.encode(data))?;
-        content.push(json!({ "type": "image", "source": source }));
-    }
-    Ok(tool_result(&result.tool_call_id, content, result.is_error))
+    let picture = match &result.image_data {
+        Some(data) => {
+            let media_type = result.image_media_type.as_deref().unwrap_or("image/png");
+            let source = inline_image(media_type, &STANDARD.encode(data))?;
+            Some(json!({ "type": "image", "source": source }))
+        }
+        None => None,
+    };
+    let (inside, beside) = if result.is_error { (None, picture) } else { (picture, None) };
+    content.extend(inside);
+    out.push(tool_result(&result.tool_call_id, content, result.is_error));
+    out.extend(beside);
+    Ok(())
 }
 
 /// A result of these blocks.
 pub(super) fn tool_result(id: &str, mut content: Vec<Value>, is_error: bool) -> Value {
     let mut block = Map::new();
     block.insert("type".into(), json!("tool_result"));
-    block.insert("tool_use_id".into(), json!(call_id(id)));
+    block.insert("tool_use_id".into(), json!(id));
     if is_error && content.is_empty() {
         // The API wants to know of what.
         content.push(json!({ "type": "text", "text": "the tool failed and said nothing" }));

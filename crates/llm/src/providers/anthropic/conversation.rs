@@ -2,14 +2,12 @@
 //!
 //! Neighbouring messages of one side become one turn, with tool results first. Blank text and the thinking
 //! of an answer that was cut off are left out, since the API would refuse the whole conversation for them.
-//! A call without its result, or a result without its call, is refused here, with its id.
-
-use std::collections::HashSet;
+//! A call without its result, or a result without its call, is refused with its id.
 
 use serde_json::{Value, json};
 
-use super::blocks::{self, Dropped, block, is_thinking, kind, misplaced, text_block};
-use super::invalid;
+use super::blocks::{self, Dropped, is_thinking, kind, misplaced, text_block};
+use super::{calls, invalid};
 use crate::error::LlmError;
 use crate::types::{ContentPart, Message, Role, Warning};
 
@@ -21,9 +19,9 @@ pub(super) struct Conversation {
 }
 
 #[derive(Debug, PartialEq)]
-struct Turn {
-    of_model: bool,
-    blocks: Vec<Value>,
+pub(super) struct Turn {
+    pub(super) of_model: bool,
+    pub(super) blocks: Vec<Value>,
 }
 
 impl Conversation {
@@ -45,31 +43,37 @@ impl Conversation {
             };
             turns.push(Turn { of_model: message.role == Role::Assistant, blocks });
         }
-        let turns = alternating(turns);
+        let mut turns = alternating(turns);
         if turns.is_empty() {
             return Err(invalid("the conversation holds no message of a user or of the model"));
         }
-        check_pairs(&turns)?;
+        calls::settle(&mut turns)?;
         dropped.warn(warnings);
         Ok(Self { system, turns })
     }
 
-    /// Whether calls or results of tools stand in it.
-    pub(super) fn holds_tool_blocks(&self) -> bool {
-        self.turns
-            .iter()
-            .flat_map(|turn| &turn.blocks)
-            .any(|block| matches!(kind(block), "tool_use" | "tool_result"))
+    /// The tools that were called, each once.
+    pub(super) fn called_tools(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        let blocks = self.turns.iter().flat_map(|turn| &turn.blocks);
+        for block in blocks.filter(|block| kind(block) == "tool_use") {
+            let name = block.get("name").and_then(Value::as_str).unwrap_or("");
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// Whether it ends in tool results for a turn of the model that did not begin by thinking. The API
     /// refuses to switch thinking on in the middle of such a turn.
     pub(super) fn loop_without_thinking(&self) -> bool {
-        let answers_calls = |turn: &Turn| turn.blocks.iter().any(|b| kind(b) == "tool_result");
-        if !self.turns.last().is_some_and(|turn| !turn.of_model && answers_calls(turn)) {
+        let is_result = |block: &Value| kind(block) == "tool_result";
+        if !self.turns.last().is_some_and(|turn| turn.blocks.iter().any(is_result)) {
             return false;
         }
-        let asked = self.turns.iter().rposition(|turn| !turn.of_model && !answers_calls(turn));
+        let asks = |turn: &Turn| !turn.of_model && !turn.blocks.iter().all(is_result);
+        let asked = self.turns.iter().rposition(asks);
         let begun = self.turns.iter().skip(asked.map_or(0, |at| at + 1)).find(|turn| turn.of_model);
         begun.is_some_and(|turn| !turn.blocks.first().is_some_and(is_thinking))
     }
@@ -85,19 +89,22 @@ impl Conversation {
 }
 
 fn translated(message: &Message, dropped: &mut Dropped) -> Result<Vec<Value>, LlmError> {
-    let blocks = message.content.iter().map(|part| block(part, message.role, dropped));
-    blocks.filter_map(Result::transpose).collect()
+    let mut out = Vec::new();
+    for part in &message.content {
+        blocks::add(part, message.role, dropped, &mut out)?;
+    }
+    Ok(out)
 }
 
 fn instructions(message: &Message, dropped: &mut Dropped) -> Result<Vec<Value>, LlmError> {
-    let mut blocks = Vec::new();
+    let mut out = Vec::new();
     for part in &message.content {
-        match block(part, message.role, dropped)? {
-            Some(block) if kind(&block) != "text" => return Err(misplaced(part, message.role)),
-            block => blocks.extend(block),
+        blocks::add(part, message.role, dropped, &mut out)?;
+        if out.last().is_some_and(|block| kind(block) != "text") {
+            return Err(misplaced(part, message.role));
         }
     }
-    Ok(blocks)
+    Ok(out)
 }
 
 /// A message without a part of kind tool result is one: its content is the answer to `tool_call_id`.
@@ -125,10 +132,21 @@ fn alternating(turns: Vec<Turn>) -> Vec<Turn> {
         }
     }
     let mut turns = merged(turns);
+    if let Some(last) = turns.last_mut().filter(|turn| turn.of_model) {
+        trim_end(last);
+    }
     for turn in &mut turns {
         turn.blocks.sort_by_key(|block| !turn.of_model && kind(block) != "tool_result");
     }
     turns
+}
+
+/// An answer to be gone on with may not end in white space.
+fn trim_end(turn: &mut Turn) {
+    let last = turn.blocks.last_mut().filter(|block| kind(block) == "text");
+    if let Some(Value::String(text)) = last.and_then(|block| block.get_mut("text")) {
+        text.truncate(text.trim_end().len());
+    }
 }
 
 fn merged(turns: Vec<Turn>) -> Vec<Turn> {
@@ -140,41 +158,6 @@ fn merged(turns: Vec<Turn>) -> Vec<Turn> {
         }
     }
     out
-}
-
-/// Every call is answered in the turn after it, once, and nothing else is.
-fn check_pairs(turns: &[Turn]) -> Result<(), LlmError> {
-    fn ids<'a>(turn: &'a Turn, of: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let blocks = turn.blocks.iter().filter(move |block| kind(block) == of);
-        blocks.filter_map(move |block| block.get(name)?.as_str())
-    }
-    let mut open: HashSet<&str> = HashSet::new();
-    for turn in turns {
-        if turn.of_model {
-            for id in ids(turn, "tool_use", "id") {
-                if !open.insert(id) {
-                    return Err(invalid(format!("two tool calls in a row have the id `{id}`")));
-                }
-            }
-            continue;
-        }
-        for id in ids(turn, "tool_result", "tool_use_id") {
-            if !open.remove(id) {
-                return Err(invalid(format!(
-                    "the tool result for `{id}` answers no call of the turn before it"
-                )));
-            }
-        }
-        if let Some(id) = open.iter().min() {
-            return Err(invalid(format!(
-                "the tool call `{id}` has no result in the turn after it"
-            )));
-        }
-    }
-    match open.iter().min() {
-        Some(id) => Err(invalid(format!("the tool call `{id}` has no result"))),
-        None => Ok(()),
-    }
 }
 
 /// A text block of the adapter's own, for the end of the system prompt.

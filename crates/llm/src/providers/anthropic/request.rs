@@ -38,7 +38,7 @@ pub(super) fn translate(request: &Request, mode: Mode, betas: &[String]) -> Resu
             config["format"] = format;
         }
     }
-    add_tools(&mut body, request, &conversation)?;
+    add_tools(&mut body, request, &options, &conversation)?;
     add_parameters(&mut body, request, &mut warnings);
     if mode == Mode::Stream {
         body.insert("stream".into(), json!(true));
@@ -61,24 +61,41 @@ pub(super) fn translate(request: &Request, mode: Mode, betas: &[String]) -> Resu
     })
 }
 
-/// With the choice `none` tools are left out only when the conversation holds no calls of any, because
-/// calls of tools that are not defined are refused.
+/// With the choice `none` tools are left out only when the conversation holds no calls of any: the API wants
+/// the tools defined whose calls it reads. Where the request does not, they are named, and not to be called.
 fn add_tools(
     body: &mut Map<String, Value>,
     request: &Request,
+    options: &Options,
     conversation: &Conversation,
 ) -> Result<(), LlmError> {
     for tool in &request.tools {
         tool.validate()?;
     }
-    let unused = request.tool_choice == Some(ToolChoice::None) && !conversation.holds_tool_blocks();
-    if !request.tools.is_empty() && !unused {
+    let called = conversation.called_tools();
+    let off = request.tool_choice == Some(ToolChoice::None);
+    if !request.tools.is_empty() && !(off && called.is_empty()) {
         body.insert("tools".into(), request.tools.iter().map(tool).collect());
     }
-    if let Some(choice) = &request.tool_choice {
+    let mut choice = request.tool_choice.clone();
+    let forced = matches!(choice, Some(ToolChoice::Required | ToolChoice::Named { .. }));
+    let undefined = request.tools.is_empty() && options.get("tools").is_none();
+    if undefined && !called.is_empty() && !forced {
+        body.insert("tools".into(), called.into_iter().map(past_tool).collect());
+        choice = Some(ToolChoice::None);
+    }
+    if let Some(choice) = &choice {
         body.insert("tool_choice".into(), tool_choice(choice));
     }
     Ok(())
+}
+
+fn past_tool(name: &str) -> Value {
+    json!({
+        "name": name,
+        "description": "Called earlier; not at hand any more.",
+        "input_schema": { "type": "object" },
+    })
 }
 
 fn tool(tool: &ToolDefinition) -> Value {

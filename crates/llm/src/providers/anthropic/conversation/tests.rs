@@ -134,8 +134,7 @@ fn blocks_without_a_unified_form_go_back_as_they_came() {
         json!({ "type": "server_tool_use", "id": "s", "name": "web_search", "input": { "q": 1 } });
     let found = json!({ "type": "web_search_tool_result", "tool_use_id": "s", "content": [{ "encrypted_content": "x" }] });
     let cited = json!({ "type": "text", "text": "t", "citations": [{ "type": "page_location" }] });
-    let parts =
-        [&search, &found, &cited].map(|block| crate::providers::anthropic::response::part(block));
+    let parts = [&search, &found, &cited].map(crate::providers::anthropic::response::part);
     let (messages, warnings) = translate(&[Message::user("x"), model(parts.to_vec())]);
     assert_eq!(messages[1]["content"], json!([search, found, cited]));
     assert_eq!(warnings, []);

@@ -58,7 +58,7 @@ fn tool_call(id: &str, arguments: Value) -> ContentPart {
 
 #[test]
 fn llm_8_2_all_five_roles_are_translated_and_instructions_go_to_system() {
-    let made = body(&request(vec![
+    let mut made = body(&request(vec![
         Message::system("be brief"),
         Message::user("list"),
         Message::new(
@@ -69,6 +69,8 @@ fn llm_8_2_all_five_roles_are_translated_and_instructions_go_to_system() {
         Message::developer("in English"),
         Message::user("and now?"),
     ]));
+    // See `tools_of_earlier_calls_are_defined_when_the_request_has_none`.
+    made.as_object_mut().unwrap().retain(|name, _| !name.starts_with("tool"));
     assert_eq!(
         made,
         json!({
@@ -499,8 +501,62 @@ fn ids_that_the_api_refuses_are_spelled_alike_in_call_and_result() {
     for at in 0..2 {
         assert_eq!(calls[at]["id"], results[at]["tool_use_id"]);
         let id = calls[at]["id"].as_str().unwrap();
-        assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{id}");
+        assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)), "{id}");
     }
+}
+
+#[test]
+fn ids_that_come_again_are_told_apart() {
+    let round = || {
+        vec![
+            Message::new(Role::Assistant, vec![tool_call("call_0", json!({}))]),
+            Message::tool_result("call_0", "x", false),
+        ]
+    };
+    let made = body(&request([vec![Message::user("go")], round(), round()].concat()));
+    for (turn, id) in [(1, "call_0"), (3, "call_0-2")] {
+        assert_eq!(made["messages"][turn]["content"][0]["id"], id);
+        assert_eq!(made["messages"][turn + 1]["content"][0]["tool_use_id"], id);
+    }
+}
+
+#[test]
+fn tools_of_earlier_calls_are_defined_when_the_request_has_none() {
+    let mut asked = request(vec![
+        Message::user("go"),
+        Message::new(Role::Assistant, vec![tool_call("a", json!({})), tool_call("b", json!({}))]),
+        Message::tool_result("a", "x", false),
+        Message::tool_result("b", "y", false),
+    ]);
+    for choice in [None, Some(ToolChoice::Auto), Some(ToolChoice::None)] {
+        asked.tool_choice = choice;
+        let made = body(&asked);
+        assert_eq!(made["tools"].as_array().unwrap().len(), 1);
+        assert_eq!(made["tools"][0]["name"], "shell");
+        assert_eq!(made["tool_choice"], json!({ "type": "none" }));
+    }
+    asked.tool_choice = None;
+    let own = json!({ "tools": [{ "type": "web_search_20250305", "name": "web_search" }] });
+    let made = body(&with_options(asked.clone(), own.clone()));
+    assert_eq!((&made["tools"], made.get("tool_choice")), (&own["tools"], None));
+    asked.tool_choice = Some(ToolChoice::Required);
+    assert!(refused(&asked).contains("no tools"));
+}
+
+#[test]
+fn a_failure_s_picture_stands_beside_it_and_a_last_answer_is_trimmed() {
+    let mut failed = ToolResultData::new("a", "no", true);
+    failed.image_data = Some(vec![1, 2, 3]);
+    let made = body(&request(vec![
+        Message::user("go"),
+        Message::new(Role::Assistant, vec![tool_call("a", json!({}))]),
+        Message::new(Role::Tool, vec![ContentPart::tool_result(failed)]),
+        Message::assistant("So: \n"),
+    ]));
+    let content = &made["messages"][2]["content"];
+    assert_eq!(content[0]["content"], "no");
+    assert_eq!(content[1]["type"], "image");
+    assert_eq!(made["messages"][3]["content"][0]["text"], "So:");
 }
 
 #[test]
