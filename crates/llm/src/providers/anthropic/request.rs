@@ -73,8 +73,8 @@ fn add_tools(
         tool.validate()?;
     }
     let called = conversation.called_tools();
-    let off = request.tool_choice == Some(ToolChoice::None);
-    if !request.tools.is_empty() && !(off && called.is_empty()) {
+    let unused = request.tool_choice == Some(ToolChoice::None) && called.is_empty();
+    if !request.tools.is_empty() && !unused {
         body.insert("tools".into(), request.tools.iter().map(tool).collect());
     }
     let mut choice = request.tool_choice.clone();
