@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 pub mod app_server;
+pub mod ask;
 pub mod client;
 pub mod exec;
 mod logs;
@@ -46,6 +47,8 @@ enum Command {
     Exec(exec::Args),
     /// Serve the agent behind the Codex app-server protocol on standard input and output
     AppServer(app_server::Args),
+    /// Ask a model one question
+    Ask(ask::Args),
     /// List the models of the catalogue
     Models(models::Args),
     /// Supervise one session (started by `canon up`)
@@ -83,6 +86,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Retry(args) => client::retry(&args),
         Command::Exec(args) => exec::run(args),
         Command::AppServer(args) => app_server::run(args),
+        Command::Ask(args) => ask::run(args),
         Command::Models(args) => models::run(&args),
         Command::Supervise(args) => supervise::run(args),
         Command::SandboxHelper { args } => {

@@ -115,21 +115,31 @@ impl ModelInfo {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Data {
+    as_of: String,
     models: Vec<ModelInfo>,
 }
 
-fn models() -> &'static [ModelInfo] {
-    static MODELS: OnceLock<Vec<ModelInfo>> = OnceLock::new();
-    MODELS.get_or_init(|| match serde_json::from_str::<Data>(DATA) {
-        Ok(data) => data.models,
+fn data() -> &'static Data {
+    static READ: OnceLock<Data> = OnceLock::new();
+    READ.get_or_init(|| match serde_json::from_str(DATA) {
+        Ok(data) => data,
         // A test reads the file that is compiled in, so this is not reached in a build that passed.
         Err(error) => {
             tracing::error!(%error, "the model catalogue cannot be read");
-            Vec::new()
+            Data::default()
         }
     })
+}
+
+fn models() -> &'static [ModelInfo] {
+    &data().models
+}
+
+/// The day, `YYYY-MM-DD`, as of which the catalogue was made.
+pub fn catalogue_date() -> &'static str {
+    &data().as_of
 }
 
 /// The entry of a model by id or alias, or `None` if it is unknown.
@@ -182,6 +192,7 @@ mod tests {
             assert!(newest.cost(&Usage::new(1, 1)).is_some_and(|cost| cost > 0.0), "{provider}");
             assert!(newest.retires.is_none(), "{provider}: the default is about to go");
         }
+        assert_eq!(catalogue_date().len(), 10);
         let mut names = HashSet::new();
         for info in list_models(None) {
             assert!(names.insert(info.id.as_str()), "{} twice", info.id);

@@ -13,7 +13,7 @@ use crate::middleware::{Middleware, Next};
 use crate::types::{EventStream, Request, Response};
 
 pub use default::{default_client, set_default_client};
-pub use setup::Connected;
+pub use setup::{Connected, NOT_CONFIGURED, ProviderStatus};
 
 /// Registered providers behind one interface; cheap to clone, no state between requests.
 #[derive(Clone)]

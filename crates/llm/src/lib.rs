@@ -24,9 +24,13 @@ mod types;
 pub use accumulator::StreamAccumulator;
 pub use adapter::ProviderAdapter;
 pub use catalogue::{
-    Capability, LongContextCost, ModelInfo, get_latest_model, get_model_info, list_models,
+    Capability, LongContextCost, ModelInfo, catalogue_date, get_latest_model, get_model_info,
+    list_models,
 };
-pub use client::{Client, ClientBuilder, Connected, default_client, set_default_client};
+pub use client::{
+    Client, ClientBuilder, Connected, NOT_CONFIGURED, ProviderStatus, default_client,
+    set_default_client,
+};
 pub use error::{ErrorKind, LlmError};
 pub use generate::{
     AbortSignal, FailedCall, Generate, GenerateResult, ObjectStream, PartialJson, RepairToolCall,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use canon_agent::{Budget, Profile, Session, SessionConfig, SessionOptions, Tool};
 use canon_exec::sandbox::{HelperCommand, SandboxOptions, SandboxPolicy, SandboxedEnvironment};
 use canon_exec::{ExecutionEnvironment, SandboxReport};
-use canon_llm::{Client, Connected, Recorder};
+use canon_llm::{Client, Connected, LlmError, Recorder};
 use canon_runtime::secret::{Redactor, Secret};
 use serde_json::Value;
 
@@ -34,19 +34,27 @@ impl Model {
     /// The model `name` (`[provider/]model`), else `CANON_MODEL`, else the newest catalogue model of
     /// the first provider that has a key.
     pub fn connect(name: Option<&str>) -> Result<Self, Error> {
-        let connected = Client::connect(name, |variable| std::env::var(variable).ok())
-            .map_err(|error| Error::input(error.to_string()))?;
+        Self::try_connect(name).map_err(|error| Error::input(error.to_string()))
+    }
+
+    /// [`Self::connect`], with the error as it is.
+    pub fn try_connect(name: Option<&str>) -> Result<Self, LlmError> {
+        let connected = Client::connect(name, |variable| std::env::var(variable).ok())?;
         Ok(Self { connected })
     }
 
     /// The same model, with every exchange written to `path` as a transcript that the scripted
     /// provider plays.
     pub fn recorded(mut self, path: &Path) -> Result<Self, Error> {
-        let keys = KEY_VARIABLES.iter().filter_map(|name| std::env::var(name).ok());
-        let recorder = Recorder::open(path, Redactor::new(keys.map(Secret::new)))
+        let recorder = Recorder::open(path, redactor())
             .map_err(|error| Error::environment(error.to_string()))?;
         self.connected.client = self.connected.client.with_middleware(Arc::new(recorder));
         Ok(self)
+    }
+
+    /// What asks it.
+    pub fn client(&self) -> &Client {
+        &self.connected.client
     }
 
     /// The provider's name.
@@ -58,6 +66,12 @@ impl Model {
     pub fn id(&self) -> &str {
         &self.connected.model.model
     }
+}
+
+/// Takes the keys of all providers, as the environment has them, out of what is shown or kept.
+pub fn redactor() -> Redactor {
+    let keys = KEY_VARIABLES.iter().filter_map(|name| std::env::var(name).ok());
+    Redactor::new(keys.map(Secret::new))
 }
 
 /// A provider and a model as two wishes, made into one name for [`Model::connect`]; a provider

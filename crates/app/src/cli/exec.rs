@@ -147,7 +147,7 @@ async fn work(args: &Args, task: String, model: &Model) -> Result<Outcome, Error
 
 /// Waits for Ctrl-C, for a service manager's TERM, or for the terminal to go away: each ends the
 /// session in order, with its processes and its temporary files.
-async fn told_to_end() {
+pub(super) async fn told_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     let wait = async |kind| match signal(kind) {
         Ok(mut signals) => drop(signals.recv().await),

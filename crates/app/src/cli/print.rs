@@ -115,17 +115,19 @@ pub(crate) fn colours() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
-/// `text` without anything that a terminal would act on: control characters, ends of lines, and
-/// marks that turn the direction of writing.
+/// Whether a terminal acts on it: control characters, ends of lines, and marks that turn the
+/// direction of writing.
+pub(crate) fn acts_on_terminal(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// `text` without anything that a terminal would act on.
 pub(crate) fn plain(text: &str) -> String {
-    let acts = |c: char| {
-        c.is_control()
-            || matches!(
-                c,
-                '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-            )
-    };
-    text.chars().map(|c| if acts(c) { ' ' } else { c }).collect()
+    text.chars().map(|c| if acts_on_terminal(c) { ' ' } else { c }).collect()
 }
 
 /// The first line of `text`, plain, cut to `most` characters.

@@ -19,6 +19,20 @@ type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 type Opened = Result<Option<Arc<dyn ProviderAdapter>>, LlmError>;
 
+/// The [`LlmError::error_code`] of a provider without a key: what is missing is not in the request.
+pub const NOT_CONFIGURED: &str = "not_configured";
+
+/// A provider that the environment can configure, and whether it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProviderStatus {
+    /// The name that requests route by.
+    pub name: &'static str,
+    /// It is there when one of these variables is set.
+    pub variables: &'static [&'static str],
+    /// Whether one is.
+    pub configured: bool,
+}
+
 /// A provider that the environment can configure.
 struct Known {
     name: &'static str,
@@ -115,6 +129,28 @@ impl Client {
         }
     }
 
+    /// Every provider that an environment can configure, in the order in which defaults are chosen. Looks
+    /// for keys and at nothing else.
+    pub fn providers(lookup: impl Fn(&str) -> Option<String>) -> Vec<ProviderStatus> {
+        let is_set = |name: &&str| value(&lookup, name).is_some();
+        KNOWN
+            .iter()
+            .map(|known| ProviderStatus {
+                name: known.name,
+                variables: known.variables,
+                configured: known.variables.iter().any(is_set),
+            })
+            .collect()
+    }
+
+    /// The model that [`Self::connect`] takes where none is named.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Configuration`] when there is none: no key, and no `CANON_MODEL`.
+    pub fn default_model(lookup: impl Fn(&str) -> Option<String>) -> Result<ModelRef, LlmError> {
+        named_or_default(None, &|name| value(&lookup, name))
+    }
+
     /// The client for one model: `model` as given on a command line, else `CANON_MODEL`, else the newest
     /// catalogue model of the first provider that has a key. A transcript is loaded here, so that its
     /// mistakes show before any work begins; a relative path is taken from the working directory.
@@ -127,11 +163,7 @@ impl Client {
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<Connected, LlmError> {
         let lookup = |name: &str| value(&lookup, name);
-        let named = model.map(str::to_owned).or_else(|| lookup("CANON_MODEL"));
-        let model = match named {
-            Some(text) => ModelRef::parse(&text),
-            None => default_model(&lookup)?,
-        };
+        let model = named_or_default(model, &lookup)?;
         let provider = match model.provider_or(first_configured(&lookup)) {
             Some(provider) => provider.to_owned(),
             None => return Err(nothing_configured()),
@@ -165,7 +197,10 @@ fn first_configured(lookup: Lookup<'_>) -> Option<&'static str> {
     KNOWN.iter().find(is_set).map(|known| known.name)
 }
 
-fn default_model(lookup: Lookup<'_>) -> Result<ModelRef, LlmError> {
+fn named_or_default(model: Option<&str>, lookup: Lookup<'_>) -> Result<ModelRef, LlmError> {
+    if let Some(text) = model.map(str::to_owned).or_else(|| lookup("CANON_MODEL")) {
+        return Ok(ModelRef::parse(&text));
+    }
     let provider = first_configured(lookup).ok_or_else(nothing_configured)?;
     let info = get_latest_model(provider, None).ok_or_else(|| {
         configuration(format!("the catalogue has no model of `{provider}`; name one"))
@@ -192,6 +227,7 @@ fn not_configured(model: &ModelRef, known: &Known) -> LlmError {
         known.name,
         known.variables.join(" or ")
     ))
+    .with_code(Some(NOT_CONFIGURED.to_owned()))
 }
 
 fn nothing_configured() -> LlmError {
@@ -200,6 +236,7 @@ fn nothing_configured() -> LlmError {
         "no model provider is configured; set {}, or name a scripted session: scripted/FILE.jsonl",
         variables.join(", ")
     ))
+    .with_code(Some(NOT_CONFIGURED.to_owned()))
 }
 
 #[cfg(test)]

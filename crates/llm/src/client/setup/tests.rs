@@ -95,3 +95,20 @@ async fn a_scripted_session_needs_no_key() {
     assert_eq!(client.default_provider(), Some("scripted"));
     assert_eq!(client.complete(request).await.unwrap().text(), "hi");
 }
+
+#[test]
+fn what_is_configured_is_known_without_a_client() {
+    let status = |pairs: &[(&str, &str)]| Client::providers(env(pairs));
+    assert!(status(&[]).iter().all(|provider| !provider.configured));
+    let one = status(&[("OPENAI_API_KEY", "k"), ("ANTHROPIC_API_KEY", " ")]);
+    let configured: Vec<_> = one.iter().filter(|provider| provider.configured).collect();
+    assert_eq!(configured.len(), 1, "{one:?}");
+    assert_eq!((configured[0].name, configured[0].variables), ("openai", &["OPENAI_API_KEY"][..]));
+
+    let model = |pairs: &[(&str, &str)]| Client::default_model(env(pairs));
+    let newest = get_latest_model("openai", None).unwrap();
+    let of_key = model(&[("OPENAI_API_KEY", "k")]).unwrap();
+    assert_eq!(of_key.to_string(), format!("openai/{}", newest.id));
+    assert_eq!(model(&[("CANON_MODEL", "gpt-5.1")]).unwrap().to_string(), "gpt-5.1");
+    assert_eq!(model(&[]).unwrap_err().error_code(), Some(super::NOT_CONFIGURED));
+}
