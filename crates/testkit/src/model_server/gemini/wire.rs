@@ -123,7 +123,12 @@ fn call(id: &str, name: &str, arguments: &str) -> Value {
 pub(super) fn events(reply: &Reply, whole: &Value) -> Vec<String> {
     let mut out = chunks(reply, whole);
     if let Some(fault) = &reply.failed {
-        out.truncate(reply.failed_after_events.unwrap_or(out.len() - 1));
+        if let Some(candidate) =
+            out.last_mut().and_then(|last| last["candidates"][0].as_object_mut())
+        {
+            candidate.remove("finishReason");
+        }
+        out.truncate(reply.failed_after_events.unwrap_or(out.len()));
         let mut fault = fault.clone();
         fault.status = Gemini.status_of(fault.code.as_deref().unwrap_or(""));
         out.push(error(&fault));

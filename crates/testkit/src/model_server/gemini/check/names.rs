@@ -3,17 +3,11 @@
 use serde_json::Value;
 
 /// Fields whose own fields are the caller's.
-const OPAQUE: [&str; 9] = [
-    "args",
-    "default",
-    "labels",
-    "parameters",
-    "parametersJsonSchema",
-    "partMetadata",
-    "response",
-    "responseJsonSchema",
-    "responseSchema",
-];
+const OPAQUE: [&str; 6] =
+    ["args", "labels", "parametersJsonSchema", "partMetadata", "response", "responseJsonSchema"];
+
+/// Fields that hold a schema in Google's dialect.
+const SCHEMAS: [&str; 2] = ["parameters", "responseSchema"];
 
 /// The same with every field of the service in camel case.
 pub(super) fn camel(value: &Value) -> Value {
@@ -22,8 +16,34 @@ pub(super) fn camel(value: &Value) -> Value {
         Value::Object(fields) => {
             let renamed = fields.iter().map(|(name, value)| {
                 let name = camel_name(name);
-                let value =
-                    if OPAQUE.contains(&name.as_str()) { value.clone() } else { camel(value) };
+                let value = match name.as_str() {
+                    opaque if OPAQUE.contains(&opaque) => value.clone(),
+                    schema if SCHEMAS.contains(&schema) => camel_schema(value),
+                    _ => camel(value),
+                };
+                (name, value)
+            });
+            Value::Object(renamed.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// The names of properties are the caller's, the words of the dialect are not.
+fn camel_schema(schema: &Value) -> Value {
+    match schema {
+        Value::Array(list) => Value::Array(list.iter().map(camel_schema).collect()),
+        Value::Object(fields) => {
+            let renamed = fields.iter().map(|(name, value)| {
+                let name = camel_name(name);
+                let value = match (name.as_str(), value) {
+                    ("properties" | "$defs" | "defs", Value::Object(named)) => {
+                        let inner = named.iter();
+                        inner.map(|(name, one)| (name.clone(), camel_schema(one))).collect()
+                    }
+                    ("items" | "anyOf" | "additionalProperties", value) => camel_schema(value),
+                    _ => value.clone(),
+                };
                 (name, value)
             });
             Value::Object(renamed.collect())

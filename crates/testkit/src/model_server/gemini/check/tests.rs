@@ -208,3 +208,21 @@ fn earlier_turns_may_have_lost_theirs() {
     ]);
     assert_eq!(problems(&body), Vec::<String>::new());
 }
+
+#[test]
+fn snake_case_is_the_same() {
+    let mut body = sound();
+    let mut config = body["generationConfig"].take();
+    config["response_schema"] = config["responseSchema"].take();
+    config.as_object_mut().unwrap().remove("responseSchema");
+    config["response_schema"]["property_ordering"] = json!(["n"]);
+    config["response_schema"]["properties"]["snake_name"] = json!({ "type": "STRING" });
+    config["response_schema"]["required"] = json!(["snake_name"]);
+    body["generation_config"] = config;
+    body.as_object_mut().unwrap().remove("generationConfig");
+    let call = &mut body["contents"][1]["parts"][1];
+    *call = json!({
+        "function_call": { "name": "t", "args": { "a": 1 } }, "thought_signature": "c2lnMQ==",
+    });
+    assert_eq!(problems(&body), Vec::<String>::new());
+}
