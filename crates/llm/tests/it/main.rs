@@ -7,5 +7,6 @@ mod anthropic;
 mod gemini;
 mod generate;
 mod openai;
+mod parity;
 mod record;
 mod routing;
