@@ -19,6 +19,26 @@ const QUOTED: usize = 200;
 /// The provider is asked to keep to the schema as strictly as it can, and what comes is checked here whatever
 /// the provider says. Only failed calls are tried again, not answers that do not fit.
 ///
+/// ```no_run
+/// # async fn example() -> Result<(), canon_llm::LlmError> {
+/// use canon_llm::{Generate, generate_object_as};
+/// use serde_json::json;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Person { name: String, age: u32 }
+///
+/// let schema = json!({
+///     "type": "object",
+///     "properties": {"name": {"type": "string"}, "age": {"type": "integer", "minimum": 0}},
+///     "required": ["name", "age"],
+/// });
+/// let options = Generate::new("gpt-5.2").prompt("Extract: Alice is 30 years old");
+/// let (person, _): (Person, _) = generate_object_as(options, schema).await?;
+/// println!("{} is {}", person.name, person.age);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// Those of [`generate`]; [`ErrorKind::NoObjectGenerated`] when the answer does not hold such an object, with
 /// its text, what is wrong with it and what it cost in [`LlmError::raw`].

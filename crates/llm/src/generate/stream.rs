@@ -22,6 +22,22 @@ use crate::types::{EventStream, FinishReason, FinishReasonKind, Response, Stream
 /// One `StreamStart`, the events of the first step, `StepFinish` once its tools have run, the events of the
 /// next step, and so on; at the end one `Finish`, or one `Err`. Options that contradict themselves are such an
 /// `Err` too. Nothing happens until the stream is polled, but the time limits run from this call.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), canon_llm::LlmError> {
+/// use canon_llm::{Generate, StreamEvent, stream};
+/// use futures_util::StreamExt as _;
+///
+/// let mut answer = stream(Generate::new("gpt-5.2").prompt("Write a haiku."));
+/// while let Some(event) = answer.next().await {
+///     if let StreamEvent::TextDelta { delta, .. } = event? {
+///         print!("{delta}");
+///     }
+/// }
+/// println!(" ({} tokens)", answer.response().await?.usage.total_tokens);
+/// # Ok(())
+/// # }
+/// ```
 pub fn stream(options: Generate) -> StreamResult {
     let (provider, model) = options.names();
     let notes = Slot::default();

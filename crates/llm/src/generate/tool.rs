@@ -63,6 +63,27 @@ impl Tool {
 
     /// The same tool, active. The closure gets the arguments, an object that fits the schema, and a
     /// [`ToolContext`]. What it returns as an error is told to the model, as a result with `is_error`.
+    ///
+    /// ```
+    /// # fn example() -> Result<(), canon_llm::LlmError> {
+    /// use canon_llm::Tool;
+    /// use serde_json::json;
+    ///
+    /// let parameters = json!({
+    ///     "type": "object",
+    ///     "properties": {"location": {"type": "string"}},
+    ///     "required": ["location"],
+    /// });
+    /// let weather = Tool::new("get_weather", "Current weather for a location", parameters)?
+    ///     .execute(|arguments, _context| async move {
+    ///         let place = arguments["location"].as_str().ok_or("no location")?.to_owned();
+    ///         Ok::<_, &str>(format!("sunny in {place}"))
+    ///     });
+    /// assert!(weather.is_active());
+    /// # Ok(())
+    /// # }
+    /// # example().unwrap();
+    /// ```
     #[must_use]
     pub fn execute<F, Fut, T, E>(self, run: F) -> Self
     where

@@ -79,6 +79,36 @@ async fn llm_8_8_rate_limits_are_retried_transparently() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ruling_llm_generate_and_its_kin_retry_and_the_client_never_does() {
+    let schema = || json!({"type": "object"});
+    let fake = Fake::new((0..2).map(|_| fail(ErrorKind::Server)));
+    let request = || Request::new("m", vec![Message::user("hi")]);
+    assert!(fake.client().complete(request()).await.is_err());
+    assert!(fake.client().stream(request()).await.is_err());
+    assert_eq!(fake.requests().len(), 2);
+    let fake = Fake::new((0..4).flat_map(|_| [fail(ErrorKind::Server), text("{}")]));
+    generate(fake.ask()).await.unwrap();
+    stream(fake.ask()).response().await.unwrap();
+    generate_object(fake.ask(), schema()).await.unwrap();
+    stream_object(fake.ask(), schema()).unwrap().object().await.unwrap();
+    assert_eq!((fake.requests().len(), fake.turns_left()), (8, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ruling_llm_timeouts_are_not_retried_unless_asked() {
+    let late = || fail(ErrorKind::RequestTimeout);
+    let fake = Fake::new([late(), text("never asked")]);
+    let error = generate(fake.ask()).await.unwrap_err();
+    assert_eq!((error.kind(), fake.requests().len()), (ErrorKind::RequestTimeout, 1));
+    let policy = RetryPolicy {
+        should_retry: Some(Arc::new(|error| error.kind() == ErrorKind::RequestTimeout)),
+        ..RetryPolicy::default()
+    };
+    let fake = Fake::new([late(), text("ok")]);
+    assert_eq!(generate(fake.ask().retry(policy)).await.unwrap().text, "ok");
+}
+
+#[tokio::test(start_paused = true)]
 async fn llm_8_8_errors_that_stay_are_raised_at_once() {
     for kind in [
         ErrorKind::Authentication,

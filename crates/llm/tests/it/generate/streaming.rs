@@ -104,7 +104,7 @@ async fn a_stream_with_tools_is_one_stream_over_all_steps_and_ends_as_generate_d
 }
 
 #[tokio::test]
-async fn between_steps_the_tools_have_run_when_step_finish_comes() {
+async fn ruling_llm_step_finish_is_a_stream_event_between_tools_and_the_next_call() {
     let fake = Fake::new([call("c1", "echo", json!({})), text("ok")]);
     let mut stream = stream(fake.ask().tools([echo()]));
     while let Some(Ok(event)) = stream.next().await {
