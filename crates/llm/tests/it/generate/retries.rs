@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use canon_llm::{ErrorKind, RetryPolicy, StreamEvent, Tool, generate, generate_object, stream};
+use canon_llm::{
+    ErrorKind, Message, Request, RetryPolicy, StreamEvent, Tool, generate, generate_object, stream,
+    stream_object,
+};
 use futures_util::StreamExt as _;
 use serde_json::json;
 use tokio::time::Instant;
