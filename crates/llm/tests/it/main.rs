@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod anthropic;
+mod compatible;
 mod gemini;
 mod generate;
 mod openai;

@@ -1,5 +1,7 @@
 //! The OpenAI adapter end to end.
 
+mod boxes;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +69,7 @@ pub(crate) fn no_violations(server: &ModelServer) {
 }
 
 #[tokio::test]
-async fn complete_gives_text_usage_limits_and_sends_what_it_should() {
+async fn llm_8_2_openai_complete_gives_text_usage_limits_and_sends_what_it_should() {
     let server = ModelServer::start().unwrap();
     server.push(
         Reply::text("Hello.")
@@ -101,7 +103,7 @@ async fn complete_gives_text_usage_limits_and_sends_what_it_should() {
 }
 
 #[tokio::test]
-async fn a_stream_is_the_same_whatever_its_chunks_and_the_same_as_complete() {
+async fn llm_8_2_openai_stream_is_the_same_whatever_its_chunks_and_the_same_as_complete() {
     let server = ModelServer::start().unwrap();
     let client = client(&server);
     let reply = || {
@@ -147,7 +149,7 @@ async fn a_stream_is_the_same_whatever_its_chunks_and_the_same_as_complete() {
 }
 
 #[tokio::test]
-async fn tools_and_reasoning_go_round_verbatim() {
+async fn llm_8_3_openai_tool_calls_and_reasoning_go_round_verbatim() {
     for streaming in [false, true] {
         let server = ModelServer::start().unwrap();
         let client = client(&server);
@@ -224,7 +226,7 @@ async fn reasoning_that_led_to_nothing_is_not_sent_back() {
 }
 
 #[tokio::test]
-async fn a_local_image_is_read_and_sent_inline() {
+async fn llm_8_3_openai_a_local_image_is_read_and_sent_inline() {
     let server = ModelServer::start().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("dot.PNG");
@@ -247,7 +249,7 @@ async fn a_local_image_is_read_and_sent_inline() {
 }
 
 #[tokio::test]
-async fn each_status_is_an_error_of_its_kind_that_quotes_the_provider() {
+async fn llm_8_2_openai_http_errors_have_their_kind_and_retry_after_and_quote_the_provider() {
     let server = ModelServer::start().unwrap();
     let client = client(&server);
     let cases = [
@@ -333,7 +335,7 @@ async fn an_answer_that_is_no_event_stream_is_quoted() {
 }
 
 #[tokio::test]
-async fn an_unknown_event_surfaces_raw_and_the_stream_goes_on() {
+async fn ruling_llm_openai_an_unknown_event_surfaces_raw_and_the_stream_goes_on() {
     let server = ModelServer::start().unwrap();
     server.push(Reply::text("ok").event(json!({ "type": "response.novelty", "x": [1, 2] })));
     let (events, outcome) = drain(client(&server).stream(request("hi")).await.unwrap()).await;

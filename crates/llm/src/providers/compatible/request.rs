@@ -41,6 +41,11 @@ pub(super) fn translate(request: &Request, mode: Mode) -> Result<Call, LlmError>
         merge(&mut body, &options, &["tools"]);
         remove_nulls(&mut body, &options);
     }
+    let has_tools = body.get("tools").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+    if !has_tools && body.get("tool_choice").is_some_and(|mode| mode == "auto" || mode == "none") {
+        // Without tools it says nothing, and strict servers refuse it.
+        body.shift_remove("tool_choice");
+    }
     let path = "/chat/completions".to_owned();
     Ok(Call { path, headers: Vec::new(), body: Value::Object(body), warnings })
 }

@@ -32,7 +32,7 @@ async fn refused(part: ContentPart) -> String {
 }
 
 #[tokio::test]
-async fn local_files_of_every_kind_are_read_with_type_and_name() {
+async fn llm_8_3_local_files_of_every_kind_are_read_with_type_and_name() {
     let directory = tempfile::tempdir().unwrap();
     let place = |name: &str| {
         let path = directory.path().join(name);

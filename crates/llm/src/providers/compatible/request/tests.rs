@@ -32,7 +32,7 @@ fn own(part: ContentPart, block: Value) -> ContentPart {
 }
 
 #[test]
-fn every_role_has_its_place_and_instructions_in_a_row_are_one_message() {
+fn llm_8_2_compatible_all_five_roles_are_translated_and_instructions_in_a_row_are_one_message() {
     let mut named = Message::user("third");
     named.name = Some("ann".into());
     let messages = vec![
@@ -63,7 +63,7 @@ fn every_role_has_its_place_and_instructions_in_a_row_are_one_message() {
 }
 
 #[test]
-fn media_go_inline_and_what_has_no_place_is_refused() {
+fn llm_8_3_compatible_media_go_inline_and_what_has_no_place_is_refused() {
     let parts = vec![
         ContentPart::text("see"),
         ContentPart::image(ImageData {
@@ -214,7 +214,7 @@ fn a_call_goes_back_with_what_the_server_put_beside_it() {
 }
 
 #[test]
-fn own_blocks_go_back_and_foreign_or_unknown_ones_do_not() {
+fn ruling_llm_compatible_own_blocks_go_back_and_foreign_or_unknown_ones_do_not() {
     let thinking = json!({ "type": "thinking", "thinking": [{ "type": "text", "text": "hm" }] });
     let parts = vec![
         own(ContentPart::thinking("hm"), thinking.clone()),
@@ -248,7 +248,7 @@ fn own_blocks_go_back_and_foreign_or_unknown_ones_do_not() {
 }
 
 #[test]
-fn every_tool_choice_has_its_form() {
+fn llm_8_7_compatible_tool_choice_modes_are_translated() {
     for (choice, expected) in [
         (ToolChoice::Auto, json!("auto")),
         (ToolChoice::None, json!("none")),
@@ -267,6 +267,17 @@ fn every_tool_choice_has_its_form() {
             body["tools"],
             json!([{ "type": "function", "function": { "name": "t", "description": "does it", "parameters": { "type": "object", "properties": {} } } }])
         );
+    }
+}
+
+#[test]
+fn a_tool_choice_that_says_nothing_without_tools_is_left_out() {
+    let mut request = Request::new("m", vec![Message::user("x")]);
+    for (choice, kept) in
+        [(ToolChoice::Auto, false), (ToolChoice::None, false), (ToolChoice::Required, true)]
+    {
+        request.tool_choice = Some(choice);
+        assert_eq!(call_of(&request).body.get("tool_choice").is_some(), kept);
     }
 }
 
@@ -311,7 +322,7 @@ fn parameters_and_formats_are_set() {
 }
 
 #[test]
-fn options_are_merged_and_a_null_takes_a_field_out() {
+fn llm_8_2_compatible_provider_options_are_merged_and_a_null_takes_a_field_out() {
     let mut request = with_options(json!({
         "max_tokens": null, "max_completion_tokens": 5, "chat_template_kwargs": { "enable_thinking": false },
         "stream_options": { "include_usage": null }, "tools": [{ "type": "web_search" }],

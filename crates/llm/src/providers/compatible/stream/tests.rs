@@ -285,7 +285,7 @@ fn content_lists_and_refusals_stream_too() {
 }
 
 #[test]
-fn what_has_no_unified_form_surfaces_or_stands_in_the_raw_object() {
+fn ruling_llm_compatible_what_has_no_unified_form_surfaces_or_stands_in_the_raw_object() {
     let filter = json!({ "choices": [], "prompt_filter_results": [1] });
     let other = json!({ "index": 1, "delta": { "content": "x" } });
     let mut annotated = delta(json!({ "content": "a", "annotations": [{ "u": 1 }] }));

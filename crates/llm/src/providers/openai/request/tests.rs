@@ -12,7 +12,7 @@ fn tool_named(name: &str) -> ToolDefinition {
 }
 
 #[test]
-fn every_role_has_its_place() {
+fn llm_8_2_openai_system_is_instructions_and_all_five_roles_are_translated() {
     let mut request = Request::new(
         "gpt-5.2",
         vec![
@@ -50,7 +50,7 @@ fn every_role_has_its_place() {
 }
 
 #[test]
-fn images_and_documents_go_by_url_or_inline_and_audio_is_refused() {
+fn llm_8_3_openai_images_and_documents_go_by_url_or_inline_and_audio_is_refused() {
     let image = |image| ContentPart::image(image);
     let parts = vec![
         ContentPart::text("see"),
@@ -103,7 +103,7 @@ fn a_tool_result_may_carry_a_picture_or_json() {
 }
 
 #[test]
-fn own_blocks_go_back_verbatim_and_foreign_ones_are_translated_or_left_out() {
+fn ruling_llm_openai_own_blocks_go_back_verbatim_and_foreign_ones_are_translated_or_left_out() {
     let item = json!({ "type": "message", "id": "msg_1", "role": "assistant", "phase": "commentary", "content": [] });
     let reasoning =
         json!({ "type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x" });
@@ -133,7 +133,7 @@ fn own_blocks_go_back_verbatim_and_foreign_ones_are_translated_or_left_out() {
 }
 
 #[test]
-fn every_tool_choice_has_its_form() {
+fn llm_8_7_openai_tool_choice_modes_are_translated() {
     let choice = |choice| {
         let mut request = Request::new("m", vec![Message::user("x")]);
         request.tools.push(tool_named("t"));
@@ -148,7 +148,8 @@ fn every_tool_choice_has_its_form() {
 }
 
 #[test]
-fn parameters_formats_and_options_are_set_and_what_cannot_be_said_is_warned_of() {
+fn llm_8_2_openai_parameters_formats_and_provider_options_are_set_and_what_cannot_be_said_is_warned_of()
+ {
     let mut request = Request::new("gpt-4.1", vec![Message::user("x")]);
     request.temperature = Some(0.5);
     request.top_p = Some(0.9);
