@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::blocks::{self, Dropped, is_thinking, kind, misplaced, text_block};
+use super::blocks::{self, Dropped, is_thinking, kind, misplaced};
 use super::{calls, invalid};
 use crate::error::LlmError;
 use crate::types::{ContentPart, Message, Role, Warning};
@@ -158,11 +158,6 @@ fn merged(turns: Vec<Turn>) -> Vec<Turn> {
         }
     }
     out
-}
-
-/// A text block of the adapter's own, for the end of the system prompt.
-pub(super) fn instruction(text: &str) -> Option<Value> {
-    text_block(text)
 }
 
 #[cfg(test)]

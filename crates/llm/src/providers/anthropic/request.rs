@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::wire::{Call, Mode};
-use super::conversation::{Conversation, instruction};
+use super::blocks::text_block;
+use super::conversation::Conversation;
 use super::format::{Form, form};
 use super::options::Options;
 use super::{BETA, cache, invalid, reasoning};
@@ -32,7 +33,7 @@ pub(super) fn translate(request: &Request, mode: Mode, betas: &[String]) -> Resu
     )?;
     match form(request, &mut warnings)? {
         Form::Free => {}
-        Form::Instruction(text) => conversation.system.extend(instruction(&text)),
+        Form::Instruction(text) => conversation.system.extend(text_block(&text)),
         Form::Native(format) => {
             let config = body.entry("output_config").or_insert_with(|| json!({}));
             config["format"] = format;
