@@ -5,6 +5,7 @@
 
 mod api;
 mod app_server;
+mod ask;
 mod bad_input;
 mod client;
 mod codex;
