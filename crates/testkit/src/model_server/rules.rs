@@ -149,6 +149,31 @@ pub(super) fn object_schema(schema: &Value) -> Result<(), &'static str> {
     }
 }
 
+/// Why OpenAI refuses a schema that is to be kept strictly: objects are closed and name every property
+/// as required.
+pub(super) fn strict_schema(schema: &Value) -> Result<(), String> {
+    if schema["type"] == "object" || schema.get("properties").is_some() {
+        if schema["additionalProperties"] != false {
+            return Err(
+                "'additionalProperties' is required to be supplied and to be false".to_owned()
+            );
+        }
+        let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let names = schema["properties"].as_object().into_iter().flat_map(|named| named.keys());
+        for name in names {
+            if !required.iter().any(|required| required == name) {
+                return Err(format!(
+                    "'required' is required to be an array with every key in properties: {name:?}"
+                ));
+            }
+        }
+    }
+    let named = ["properties", "$defs", "definitions"].iter().filter_map(|word| schema.get(word));
+    let named = named.filter_map(Value::as_object).flat_map(|inner| inner.values());
+    let listed = schema["anyOf"].as_array().into_iter().flatten();
+    named.chain(listed).chain(schema.get("items")).try_for_each(strict_schema)
+}
+
 /// Whether a text is base64 with padding, and not empty.
 pub(super) fn is_base64(text: &str) -> bool {
     let body = text.trim_end_matches('=');

@@ -6,7 +6,7 @@ use crate::model_server::rules::Kind::{
     Any, Bool, Count, List, Number, Object, OrNull, Text, TextOrList,
 };
 use crate::model_server::rules::{
-    OPENAI, Shape, is_base64, is_tool_name, is_web_url, object_schema,
+    OPENAI, Shape, is_base64, is_tool_name, is_web_url, object_schema, strict_schema,
 };
 
 /// OpenAI's fields, and those that well-known servers of this wire add.
@@ -202,6 +202,11 @@ fn tools(body: &Value, problems: &mut Vec<String>) {
         {
             problems.push(format!("Invalid schema for function '{name}': {why}."));
         }
+        if function["strict"] == true
+            && let Err(why) = strict_schema(&function["parameters"])
+        {
+            problems.push(format!("Invalid schema for function '{name}': {why}."));
+        }
     }
     match body.get("tool_choice") {
         None => {}
@@ -228,6 +233,11 @@ fn format(body: &Value, problems: &mut Vec<String>) {
                 && !is_tool_name(schema["name"].as_str().unwrap_or(""), 64, "")
             {
                 problems.push(format!("Invalid '{place}.name': {}.", schema["name"]));
+            }
+            if schema["strict"] == true
+                && let Err(why) = strict_schema(&schema["schema"])
+            {
+                problems.push(format!("Invalid schema for response_format: {why}."));
             }
         }
         _ => problems.push(format!("Invalid value for 'response_format': {format}.")),

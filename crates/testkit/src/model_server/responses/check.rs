@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use crate::model_server::issued::Issued;
+use crate::model_server::rules::strict_schema;
 
 /// Top-level fields that the service knows.
 const FIELDS: [&str; 34] = [
@@ -156,6 +157,11 @@ fn tools(fields: &Map<String, Value>, problems: &mut Vec<String>) {
         } else if !jsonschema::meta::is_valid(parameters) {
             problems.push(format!("Invalid schema for function '{name}'."));
         }
+        if tool["strict"] == true
+            && let Err(why) = strict_schema(parameters)
+        {
+            problems.push(format!("Invalid schema for function '{name}': {why}."));
+        }
     }
     match fields.get("tool_choice") {
         None => {}
@@ -186,6 +192,11 @@ fn output_form(fields: &Map<String, Value>, problems: &mut Vec<String>) {
             }
             if !format["schema"].is_object() {
                 problems.push("Missing required parameter: 'text.format.schema'.".to_owned());
+            }
+            if format["strict"] == true
+                && let Err(why) = strict_schema(&format["schema"])
+            {
+                problems.push(format!("Invalid schema for response_format: {why}."));
             }
         }
         _ => problems.push(format!("Invalid value for 'text.format': {format}.")),

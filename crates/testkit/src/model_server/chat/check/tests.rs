@@ -12,7 +12,9 @@ fn sound() -> Value {
             { "name": "t", "description": "d", "parameters": { "type": "object" } } }],
         "tool_choice": { "type": "function", "function": { "name": "t" } },
         "response_format": { "type": "json_schema", "json_schema":
-            { "name": "answer", "strict": true, "schema": { "type": "object" } } },
+            { "name": "answer", "strict": true, "schema":
+                { "type": "object", "additionalProperties": false, "required": ["a"],
+                    "properties": { "a": { "type": "array", "items": { "type": "string" } } } } } },
         "messages": [
             { "role": "system", "content": "Be brief." },
             { "role": "user", "content": [
@@ -60,6 +62,13 @@ fn each_mistake_is_found() {
         ("/tool_choice/function/name", json!("u"), "not found"),
         ("/tool_choice", json!("any"), "tool_choice"),
         ("/response_format", json!({ "type": "yaml" }), "response_format"),
+        ("/tools/0/function/strict", json!(true), "'additionalProperties' is required"),
+        ("/response_format/json_schema/schema/required", json!([]), "every key in properties"),
+        (
+            "/response_format/json_schema/schema/properties/a/items",
+            json!({ "type": "object" }),
+            "'additionalProperties' is required",
+        ),
         ("/response_format/json_schema/name", Value::Null, "json_schema.name"),
         ("/messages/0/role", json!("narrator"), "role"),
         ("/messages/0/content", Value::Null, "'messages[0].content'"),

@@ -86,6 +86,14 @@ fn each_mistake_is_found() {
             "strict",
         ),
         (
+            json!({ "model": "m", "input": "x", "tools": [{ "type": "function", "name": "a", "strict": true, "parameters": { "type": "object" } }] }),
+            "'additionalProperties' is required",
+        ),
+        (
+            json!({ "model": "m", "input": "x", "text": { "format": { "type": "json_schema", "name": "a", "strict": true, "schema": { "type": "object", "additionalProperties": false, "properties": { "b": {} } } } } }),
+            "every key in properties",
+        ),
+        (
             json!({ "model": "m", "input": "x", "tools": [{ "type": "function", "name": "a", "strict": false, "parameters": { "type": "object", "properties": 3 } }] }),
             "schema",
         ),
