@@ -9,6 +9,7 @@ mod edges;
 mod files;
 mod lexer;
 mod licences;
+mod rulings;
 mod sources;
 mod weight;
 mod words;

@@ -20,7 +20,7 @@ fn scripted() -> Arc<Scripted> {
 }
 
 #[tokio::test]
-async fn no_provider_is_ever_guessed() {
+async fn llm_8_1_requests_go_to_the_provider_named_else_the_default_else_nowhere() {
     let client = Client::builder().provider(scripted()).build().unwrap();
     let error = client.complete(request()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
@@ -63,7 +63,7 @@ impl Middleware for Tag {
 }
 
 #[tokio::test]
-async fn middleware_runs_in_order_inwards_and_in_reverse_outwards() {
+async fn llm_8_1_middleware_runs_in_order_inwards_and_in_reverse_outwards() {
     let log = Arc::new(Mutex::new(Vec::new()));
     let client = Client::builder()
         .provider(scripted())
@@ -103,7 +103,7 @@ impl ProviderAdapter for NoTools {
 }
 
 #[tokio::test]
-async fn a_tool_choice_that_the_provider_cannot_do_is_refused_before_the_call() {
+async fn llm_8_7_a_tool_choice_that_the_provider_cannot_do_is_refused_before_the_call() {
     let adapter = Arc::new(NoTools(scripted()));
     let client = Client::builder().provider(adapter).default_provider("no-tools").build().unwrap();
     let with = |choice| Request { tool_choice: Some(choice), ..request() };

@@ -21,7 +21,7 @@ fn transcript() -> tempfile::NamedTempFile {
 }
 
 #[test]
-fn a_key_registers_its_provider_and_makes_it_the_default() {
+fn llm_8_1_keys_in_the_environment_register_providers_and_the_first_is_the_default() {
     let client = Client::from_env_with(env(&[("OPENAI_API_KEY", "k")])).unwrap();
     assert_eq!(client.default_provider(), Some("openai"));
     assert_eq!(client.provider_names().collect::<Vec<_>>(), ["openai"]);
@@ -45,7 +45,7 @@ fn a_compatible_endpoint_needs_a_url_but_no_key_and_a_model_by_name() {
 }
 
 #[test]
-fn nothing_configured_says_what_to_do() {
+fn llm_8_1_nothing_configured_is_a_configuration_error_that_says_what_to_do() {
     let message = refusal(Client::from_env_with(env(&[])).unwrap_err());
     assert!(message.contains("OPENAI_API_KEY"), "{message}");
     let blank = refusal(Client::from_env_with(env(&[("OPENAI_API_KEY", " ")])).unwrap_err());

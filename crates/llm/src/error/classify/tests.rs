@@ -9,7 +9,7 @@ fn http(status: u16, body: &str) -> LlmError {
 }
 
 #[test]
-fn every_status_of_the_table_has_its_kind_and_retryability() {
+fn llm_8_8_every_status_of_the_table_has_its_kind_and_retryability() {
     let table = [
         (400, ErrorKind::InvalidRequest, false),
         (401, ErrorKind::Authentication, false),
@@ -81,7 +81,7 @@ fn the_message_quotes_the_provider_whatever_the_body_is() {
 }
 
 #[test]
-fn retry_after_is_read_as_seconds_or_as_a_date() {
+fn ruling_llm_retry_after_is_read_as_seconds_or_as_a_date() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
     assert_eq!(parse_retry_after("7", now), Some(Duration::from_secs(7)));
     assert_eq!(parse_retry_after(" 0.5 ", now), Some(Duration::from_millis(500)));
@@ -125,7 +125,7 @@ fn an_error_survives_json() {
 }
 
 #[test]
-fn anthropic_says_what_it_means_in_the_type() {
+fn llm_8_8_anthropic_says_what_it_means_in_the_type() {
     let cases = [
         (400, "invalid_request_error", "messages: field required", ErrorKind::InvalidRequest),
         (
@@ -152,7 +152,7 @@ fn anthropic_says_what_it_means_in_the_type() {
 }
 
 #[test]
-fn google_speaks_in_grpc_names_and_says_the_wait_in_its_details() {
+fn llm_8_8_google_speaks_in_grpc_names_and_says_the_wait_in_its_details() {
     let cases = [
         (404, "NOT_FOUND", "models/x is not found", ErrorKind::NotFound),
         (400, "INVALID_ARGUMENT", "bad field", ErrorKind::InvalidRequest),
