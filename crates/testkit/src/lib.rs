@@ -2,3 +2,4 @@
 
 pub mod app_server;
 pub mod model_server;
+pub mod sdks;

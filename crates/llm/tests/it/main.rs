@@ -11,3 +11,4 @@ mod openai;
 mod parity;
 mod record;
 mod routing;
+mod sdk;
