@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: numbers beside a named peer, printed and never asserted.
 
+mod llm;
 mod orchestrator;
 pub(crate) mod peers;
 mod startup;
@@ -16,7 +17,7 @@ pub(crate) struct Bench {
 }
 
 /// Add a bench here. A module that needs `canon-testkit` goes behind `#[cfg(feature = "bench")]`, its line as well.
-const BENCHES: &[Bench] = &[startup::BENCH, orchestrator::BENCH, peers::BENCH];
+const BENCHES: &[Bench] = &[startup::BENCH, orchestrator::BENCH, llm::BENCH, peers::BENCH];
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let Some((name, rest)) = args.split_first() else {

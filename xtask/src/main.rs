@@ -6,6 +6,7 @@
 mod bench;
 mod codex;
 mod failure;
+mod fuzz;
 mod generate;
 mod packages;
 mod python;
@@ -31,6 +32,8 @@ usage: cargo xtask <command>
   gen catalogue --from FILE [--as-of DATE]
                           write the model catalogue from LiteLLM's or models.dev's price list
   bench [NAME [ARG…]]     measure; without a name, list what can be measured
+  fuzz [TARGET] [--seconds N] [--seed N]
+                          feed what reads others' input with inputs that nobody would write
 ";
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let outcome = match command.as_deref() {
         Some("test") => test::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("fuzz") => fuzz::run(&rest),
         Some("gen") => generate::run(&rest),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");

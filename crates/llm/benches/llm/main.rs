@@ -4,6 +4,8 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
 
 mod decode;
+mod load;
+mod server;
 mod shapes;
 // The tests use more of it.
 #[allow(dead_code)]
@@ -19,6 +21,8 @@ fn main() {
             decode::measure(rest, 64_000_000, 7);
             decode::last_event(rest, 40_000, 200);
         }
+        "serve" => server::serve(),
+        "load" => load::run(rest),
         other => println!("there is no measurement {other:?}"),
     }
 }

@@ -47,6 +47,7 @@ pub(crate) fn from_code_and_message(
         ErrorKind::RateLimit => wait_in_message(message),
         _ => None,
     };
+    let message = if message.is_empty() { "the provider gave no message" } else { message };
     LlmError::new(kind, message)
         .with_provider(provider)
         .with_code(code.map(str::to_owned))

@@ -5,6 +5,7 @@
 
 mod anthropic;
 mod compatible;
+mod fuzz;
 mod gemini;
 mod generate;
 mod openai;
@@ -12,3 +13,5 @@ mod parity;
 mod record;
 mod routing;
 mod sdk;
+mod streams;
+mod subjects;

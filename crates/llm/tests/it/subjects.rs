@@ -1,6 +1,8 @@
 //! Every wire format that is decoded: one line each joins the property tests, the fuzz targets and the bench.
 
-use canon_llm::providers::{StreamDecoder, StreamTranslator, Wire, anthropic, gemini, openai};
+use canon_llm::providers::{
+    Call, Mode, StreamDecoder, StreamTranslator, Wire, anthropic, compatible, gemini, openai,
+};
 use canon_llm::{LlmError, Message, Request, Response, StreamEvent};
 use serde_json::Value;
 
@@ -30,6 +32,7 @@ pub(crate) struct Subject {
     pub(crate) name: &'static str,
     pub(crate) decoder: fn() -> Box<dyn Decode>,
     pub(crate) whole: fn(Value) -> Result<Response, LlmError>,
+    pub(crate) call: fn(&Request, Mode) -> Result<Call, LlmError>,
 }
 
 macro_rules! subject {
@@ -38,6 +41,7 @@ macro_rules! subject {
             name: $name,
             decoder: || Box::new(StreamDecoder::new($name, $wire.translator(&request()))),
             whole: |body| $wire.response(&request(), body),
+            call: |request, mode| $wire.call(request, mode),
         }
     };
 }
@@ -47,6 +51,7 @@ pub(crate) const SUBJECTS: &[Subject] = &[
     subject!("openai", openai::Responses),
     subject!("anthropic", anthropic::Messages::default()),
     subject!("gemini", gemini::GenerateContent),
+    subject!("openai-compatible", compatible::ChatCompletions),
 ];
 
 fn request() -> Request {

@@ -25,6 +25,7 @@ pub struct AnthropicStream {
     message: Option<Map<String, Value>>,
     /// By `index`.
     blocks: BTreeMap<u64, Block>,
+    started: bool,
     finished: bool,
 }
 
@@ -104,9 +105,19 @@ impl AnthropicStream {
             "content_block_stop" => self.block(&event)?.close(Some(event), out),
             "message_delta" => self.amend(event)?,
             "message_stop" => self.finish(out)?,
-            _ => out.push(StreamEvent::ProviderEvent { raw: event }),
+            _ => {
+                self.begin(out);
+                out.push(StreamEvent::ProviderEvent { raw: event });
+            }
         }
         Ok(())
+    }
+
+    /// Also what is not known may come first.
+    fn begin(&mut self, out: &mut Events) {
+        if !std::mem::replace(&mut self.started, true) {
+            out.push(StreamEvent::StreamStart { warnings: Vec::new() });
+        }
     }
 
     fn start(&mut self, mut event: Value, out: &mut Events) -> Result<(), LlmError> {
@@ -116,7 +127,7 @@ impl AnthropicStream {
         if self.message.replace(message).is_some() {
             return Err(senseless("a second `message_start`"));
         }
-        out.push(StreamEvent::StreamStart { warnings: Vec::new() });
+        self.begin(out);
         Ok(())
     }
 

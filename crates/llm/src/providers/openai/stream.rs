@@ -172,7 +172,15 @@ impl OpenAiStream {
     }
 
     fn finish(&mut self, mut event: Value, out: &mut Events) -> Result<(), LlmError> {
-        let body = event.get_mut("response").map(Value::take).unwrap_or(Value::Null);
+        let body = event.get_mut("response").map(Value::take);
+        let Some(body) = body.filter(Value::is_object) else {
+            return Err(LlmError::new(
+                ErrorKind::Stream,
+                "the answer ends without a response object",
+            )
+            .with_provider(NAME)
+            .with_raw(Some(event)));
+        };
         if let Some(error) = failure(&body) {
             return Err(error);
         }
