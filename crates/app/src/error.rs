@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use canon_llm::{ErrorKind, LlmError};
+
 /// What kind of failure a command ended with; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -14,6 +16,36 @@ pub enum Kind {
     Environment,
     /// Somebody interrupted it: exit code 130.
     Interrupted,
+}
+
+impl Kind {
+    /// Whose fault a failed model call is: the input's, the environment's, or the call's own.
+    pub fn of_model(error: &LlmError) -> Self {
+        match error.kind() {
+            ErrorKind::Configuration if error.error_code() == Some(canon_llm::NOT_CONFIGURED) => {
+                Self::Environment
+            }
+            ErrorKind::Configuration | ErrorKind::UnsupportedToolChoice => Self::Input,
+            // Without a status no provider has seen it: it cannot be said in the provider's words.
+            ErrorKind::InvalidRequest if error.status_code().is_none() => Self::Input,
+            ErrorKind::Network
+            | ErrorKind::Authentication
+            | ErrorKind::AccessDenied
+            | ErrorKind::QuotaExceeded => Self::Environment,
+            ErrorKind::Abort => Self::Interrupted,
+            ErrorKind::InvalidRequest
+            | ErrorKind::NotFound
+            | ErrorKind::RateLimit
+            | ErrorKind::Server
+            | ErrorKind::ContentFilter
+            | ErrorKind::ContextLength
+            | ErrorKind::Provider
+            | ErrorKind::RequestTimeout
+            | ErrorKind::Stream
+            | ErrorKind::InvalidToolCall
+            | ErrorKind::NoObjectGenerated => Self::Work,
+        }
+    }
 }
 
 /// A failure as a person sees it: what happened and where, then what to do.
@@ -74,3 +106,29 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_says_whose_fault_it_is() {
+        let error = |kind| LlmError::new(kind, "x");
+        let missing =
+            error(ErrorKind::Configuration).with_code(Some(canon_llm::NOT_CONFIGURED.to_owned()));
+        let cases = [
+            (missing, Kind::Environment),
+            (error(ErrorKind::Configuration), Kind::Input),
+            (error(ErrorKind::InvalidRequest), Kind::Input),
+            (error(ErrorKind::InvalidRequest).with_status(400), Kind::Work),
+            (error(ErrorKind::Authentication).with_status(401), Kind::Environment),
+            (error(ErrorKind::Network), Kind::Environment),
+            (error(ErrorKind::RateLimit).with_status(429), Kind::Work),
+            (error(ErrorKind::RequestTimeout), Kind::Work),
+            (error(ErrorKind::Abort), Kind::Interrupted),
+        ];
+        for (error, wanted) in cases {
+            assert_eq!(Kind::of_model(&error), wanted, "{error}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use canon_llm::{Client, Connected, LlmError, Recorder};
 use canon_runtime::secret::{Redactor, Secret};
 use serde_json::Value;
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// The hidden subcommand that a sandboxed command starts through where Landlock confines it.
 pub const SANDBOX_HELPER: &str = "sandbox-helper";
@@ -34,7 +34,8 @@ impl Model {
     /// The model `name` (`[provider/]model`), else `CANON_MODEL`, else the newest catalogue model of
     /// the first provider that has a key.
     pub fn connect(name: Option<&str>) -> Result<Self, Error> {
-        Self::try_connect(name).map_err(|error| Error::input(error.to_string()))
+        Self::try_connect(name)
+            .map_err(|error| Error::new(Kind::of_model(&error), error.to_string()))
     }
 
     /// [`Self::connect`], with the error as it is.

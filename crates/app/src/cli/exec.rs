@@ -167,7 +167,7 @@ fn finish(args: &Args, model: &Model, outcome: &Outcome) -> Result<ExitCode, Err
             "scripted": model.provider() == "scripted", "outcome": outcome,
         }));
     } else {
-        print::data(&outcome.text);
+        print::text(&outcome.text);
         let cost = outcome.cost_usd.map(|cost| format!(", $ {cost:.4}")).unwrap_or_default();
         print::note(format_args!(
             "{} replies, {} tool calls, {} tokens{cost}",

@@ -80,6 +80,12 @@ pub(crate) fn data(line: impl Display) {
     }
 }
 
+/// A text as data: verbatim to a pipe or a file, [`harmless`] on a terminal.
+pub(crate) fn text(text: &str) {
+    use std::io::IsTerminal as _;
+    if std::io::stdout().is_terminal() { data(harmless(text)) } else { data(text) }
+}
+
 /// Lines for people; a terminal acts on nothing in them.
 pub(crate) fn note(lines: impl Display) {
     let lines = lines.to_string();
@@ -128,6 +134,12 @@ pub(crate) fn acts_on_terminal(c: char) -> bool {
 /// `text` without anything that a terminal would act on.
 pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if acts_on_terminal(c) { ' ' } else { c }).collect()
+}
+
+/// Lines of text that a terminal shows as they are and acts on nothing in them.
+pub(crate) fn harmless(text: &str) -> String {
+    let keep = |c| c == '\n' || c == '\t' || !acts_on_terminal(c);
+    text.chars().map(|c| if keep(c) { c } else { ' ' }).collect()
 }
 
 /// The first line of `text`, plain, cut to `most` characters.

@@ -119,7 +119,7 @@ fn an_agent_that_is_not_installed() {
 #[test]
 fn a_model_without_its_key_or_its_transcript() {
     let env = with("kind: codex", "kind: canon, model: openai/gpt-5.2");
-    refused(&env, &[], 2, &["OPENAI_API_KEY"]);
+    refused(&env, &[], 3, &["OPENAI_API_KEY"]);
     let env = with("kind: codex", "kind: canon, provider: scripted, model: none.jsonl");
     refused(&env, &[], 2, &["none.jsonl", "No such file"]);
 }

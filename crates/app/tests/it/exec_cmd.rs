@@ -145,11 +145,11 @@ fn what_is_wrong_with_the_command_line_is_said_before_any_work() {
     let ended = env.run(&["exec", "make it", "--provider", "scripted"]);
     assert_refused(&ended, 2, &["`scripted` needs a model", "transcript"]);
     let ended = env.run(&["exec", "make it", "--provider", "openai"]);
-    assert_refused(&ended, 2, &["openai/", "OPENAI_API_KEY"]);
+    assert_refused(&ended, 3, &["openai/", "OPENAI_API_KEY"]);
     let ended = env.run(&["exec", "make it", "--model", "openai/gpt-5.2"]);
-    assert_refused(&ended, 2, &["OPENAI_API_KEY"]);
+    assert_refused(&ended, 3, &["OPENAI_API_KEY"]);
     let ended = env.run(&["exec", "make it"]);
-    assert_refused(&ended, 2, &["OPENAI_API_KEY"]);
+    assert_refused(&ended, 3, &["OPENAI_API_KEY"]);
     let ended = env.run(&["exec", "make it", "--model", "scripted/none.jsonl"]);
     assert_refused(&ended, 2, &["none.jsonl", "No such file"]);
     env.write("transcript.jsonl", "{\"reply\": {\"text\": \"x\"}}\n{\"replay\": 1}\n");

@@ -44,38 +44,10 @@ impl Failure {
     pub(super) fn into_error(self) -> Error {
         match self {
             Self::Model(error) if error.kind() == ErrorKind::Abort => interrupted(),
-            Self::Model(error) => Error::new(kind(&error), plain(&error.to_string())),
+            Self::Model(error) => Error::new(Kind::of_model(&error), plain(&error.to_string())),
             Self::Other(error) => error,
             Self::Closed => interrupted(),
         }
-    }
-}
-
-/// Whose fault it is: the input's, the environment's, or the call's own.
-fn kind(error: &LlmError) -> Kind {
-    match error.kind() {
-        ErrorKind::Configuration if error.error_code() == Some(canon_llm::NOT_CONFIGURED) => {
-            Kind::Environment
-        }
-        ErrorKind::Configuration | ErrorKind::UnsupportedToolChoice => Kind::Input,
-        // Without a status no provider has seen it: it cannot be said in the provider's words.
-        ErrorKind::InvalidRequest if error.status_code().is_none() => Kind::Input,
-        ErrorKind::Network
-        | ErrorKind::Authentication
-        | ErrorKind::AccessDenied
-        | ErrorKind::QuotaExceeded => Kind::Environment,
-        ErrorKind::Abort => Kind::Interrupted,
-        ErrorKind::InvalidRequest
-        | ErrorKind::NotFound
-        | ErrorKind::RateLimit
-        | ErrorKind::Server
-        | ErrorKind::ContentFilter
-        | ErrorKind::ContextLength
-        | ErrorKind::Provider
-        | ErrorKind::RequestTimeout
-        | ErrorKind::Stream
-        | ErrorKind::InvalidToolCall
-        | ErrorKind::NoObjectGenerated => Kind::Work,
     }
 }
 
@@ -93,27 +65,6 @@ pub(super) fn redacted(value: &impl Serialize) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_exit_code_says_whose_fault_it_is() {
-        let error = |kind| LlmError::new(kind, "x");
-        let missing =
-            error(ErrorKind::Configuration).with_code(Some(canon_llm::NOT_CONFIGURED.to_owned()));
-        let cases = [
-            (missing, Kind::Environment),
-            (error(ErrorKind::Configuration), Kind::Input),
-            (error(ErrorKind::InvalidRequest), Kind::Input),
-            (error(ErrorKind::InvalidRequest).with_status(400), Kind::Work),
-            (error(ErrorKind::Authentication).with_status(401), Kind::Environment),
-            (error(ErrorKind::Network), Kind::Environment),
-            (error(ErrorKind::RateLimit).with_status(429), Kind::Work),
-            (error(ErrorKind::RequestTimeout), Kind::Work),
-            (error(ErrorKind::Abort), Kind::Interrupted),
-        ];
-        for (error, wanted) in cases {
-            assert_eq!(kind(&error), wanted, "{error}");
-        }
-    }
 
     #[test]
     fn a_key_that_a_provider_quotes_is_taken_out() {

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _, Write};
 
 use serde::Serialize;
 
-use crate::cli::print::acts_on_terminal;
+use crate::cli::print::{acts_on_terminal, harmless};
 
 /// Where the answer goes. Everything is flushed at once.
 pub(super) struct Out {
@@ -38,8 +38,7 @@ impl Out {
         }
         self.open.set(!text.ends_with('\n'));
         if self.is_terminal {
-            let harmless = |c| if acts_on_terminal(c) && c != '\n' && c != '\t' { ' ' } else { c };
-            return self.write(&text.chars().map(harmless).collect::<String>());
+            return self.write(&harmless(text));
         }
         self.write(text)
     }
