@@ -1,5 +1,7 @@
 //! The record middleware: writes what a live session said as a transcript that [`crate::Scripted`] plays.
 
+mod split;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -222,7 +224,7 @@ struct Recording {
 impl Recording {
     fn write(&mut self) -> Option<Warning> {
         self.written = true;
-        let events = std::mem::take(&mut self.events);
+        let events = split::rejoined(std::mem::take(&mut self.events), &self.shared.redactor);
         self.shared.write(&self.when, "stream", Value::Array(events))
     }
 }

@@ -105,6 +105,36 @@ async fn a_secret_in_a_tool_result_is_not_recorded_and_the_session_still_plays()
 }
 
 #[tokio::test]
+async fn a_secret_that_streams_in_pieces_is_not_recorded() {
+    let server = ModelServer::start().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("session.jsonl");
+    let arguments = format!(r#"{{"command":"login {PASSWORD}"}}"#);
+    server
+        .push(Reply::text(&format!("It is {PASSWORD}.")).and_tool_call("c1", "shell", &arguments));
+    let mut asked = request("log in");
+    asked.tools.push(shell());
+    let stream = recorded(&server, &path).stream(asked.clone()).await.unwrap();
+    let (events, live) = drain(stream).await;
+    let deltas = |events: &[StreamEvent]| -> Vec<String> {
+        let texts = events.iter().filter_map(|event| match event {
+            StreamEvent::TextDelta { delta, .. } | StreamEvent::ToolCallDelta { delta, .. } => {
+                Some(delta.clone())
+            }
+            _ => None,
+        });
+        texts.collect()
+    };
+    let whole = |text: &String| text.contains(PASSWORD);
+    assert!(!deltas(&events).iter().any(whole), "it comes in pieces");
+    assert!(live.unwrap().text().contains(PASSWORD));
+    assert!(!std::fs::read_to_string(&path).unwrap().contains(PASSWORD));
+    let again = drain(replayed(&path).0.stream(asked).await.unwrap()).await;
+    assert_eq!(deltas(&again.0), ["It is [redacted].", r#"{"command":"login [redacted]"}"#]);
+    assert_eq!(again.1.unwrap().text(), "It is [redacted].");
+}
+
+#[tokio::test]
 async fn errors_and_broken_or_abandoned_streams_are_recorded_too() {
     let server = ModelServer::start().unwrap();
     let directory = tempfile::tempdir().unwrap();
