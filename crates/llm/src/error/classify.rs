@@ -174,6 +174,9 @@ fn by_message(message: &str) -> Option<ErrorKind> {
         "input token count",
     ]) {
         Some(ErrorKind::ContextLength)
+    } else if any(&["credit balance is too low"]) {
+        // Anthropic says so with status 400 and the type of any bad request.
+        Some(ErrorKind::QuotaExceeded)
     } else if any(&["content filter", "safety"]) {
         Some(ErrorKind::ContentFilter)
     } else if any(&["unauthorized", "invalid key", "invalid api key", "api key not valid"]) {

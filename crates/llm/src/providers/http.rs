@@ -7,6 +7,7 @@ mod stream;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use canon_runtime::secret::{Redactor, Secret};
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
@@ -92,6 +93,8 @@ pub struct HttpDriver {
     provider: String,
     client: reqwest::Client,
     headers: HeaderMap,
+    /// Knows the keys in `headers`: gateways quote them in their refusals.
+    redactor: Redactor,
 }
 
 impl HttpDriver {
@@ -107,7 +110,9 @@ impl HttpDriver {
             LlmError::new(ErrorKind::Configuration, message).with_provider(provider)
         };
         let mut map = HeaderMap::new();
+        let mut secrets = Vec::new();
         for (name, value) in headers {
+            secrets.extend(secret(name, value));
             let parsed: reqwest::header::HeaderName =
                 name.parse().map_err(|_| refuse(format!("`{name}` is no header name")))?;
             // The value may be a key, so it is not quoted.
@@ -121,7 +126,8 @@ impl HttpDriver {
         }
         let client = canon_runtime::http::client()
             .map_err(|error| refuse(error.to_string()).with_source(error))?;
-        Ok(Self { provider: provider.to_owned(), client, headers: map })
+        let redactor = Redactor::new(secrets);
+        Ok(Self { provider: provider.to_owned(), client, headers: map, redactor })
     }
 
     /// Makes `call` below `base_url` and reads the whole answer within `limit`.
@@ -187,7 +193,7 @@ impl HttpDriver {
         let kind = kind.to_owned();
         let status = response.status().as_u16();
         let bytes = self.body(response).await?;
-        let said = from_http(&self.provider, status, None, &bytes);
+        let said = from_http(&self.provider, status, None, &self.redacted(&bytes));
         let message = format!("the answer is `{kind}` and no event stream: {}", said.message());
         Err(self
             .error(ErrorKind::Provider, message)
@@ -217,7 +223,11 @@ impl HttpDriver {
         }
         let wait = retry_after(response.headers(), SystemTime::now());
         let bytes = self.body(response).await.unwrap_or_default();
-        Err(from_http(&self.provider, status.as_u16(), wait, &bytes))
+        Err(from_http(&self.provider, status.as_u16(), wait, &self.redacted(&bytes)))
+    }
+
+    fn redacted(&self, body: &[u8]) -> Vec<u8> {
+        self.redactor.redact(&String::from_utf8_lossy(body)).into_owned().into_bytes()
     }
 
     async fn body(&self, response: reqwest::Response) -> Result<Bytes, LlmError> {
@@ -244,6 +254,13 @@ impl HttpDriver {
     fn error(&self, kind: ErrorKind, message: String) -> LlmError {
         LlmError::new(kind, message).with_provider(self.provider.as_str())
     }
+}
+
+/// The key in a header, if it is one that carries keys.
+fn secret(name: &str, value: &str) -> Option<Secret> {
+    let name = name.to_ascii_lowercase();
+    let carries = ["auth", "key", "token"].iter().any(|word| name.contains(word));
+    carries.then(|| Secret::new(value.split_whitespace().next_back().unwrap_or_default()))
 }
 
 /// The base URL that a variable names, taken as it is.

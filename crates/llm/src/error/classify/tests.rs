@@ -54,6 +54,7 @@ fn an_ambiguous_status_is_sorted_by_its_message() {
         ("too many tokens", ErrorKind::ContextLength),
         ("rejected by the content filter", ErrorKind::ContentFilter),
         ("blocked for safety.", ErrorKind::ContentFilter),
+        ("Your credit balance is too low to access the API.", ErrorKind::QuotaExceeded),
         ("Unknown parameter: safety_identifier", ErrorKind::InvalidRequest),
     ];
     for (message, kind) in cases {

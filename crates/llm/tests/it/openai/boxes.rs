@@ -1,11 +1,13 @@
 //! What unified-llm §8.2 to §8.6 ask of each provider, for OpenAI.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use canon_llm::{
-    AudioData, Client, ContentPart, DocumentData, ErrorKind, ImageData, Message, OpenAi,
-    OpenAiConfig, Request, ResponseFormat, ResponseFormatKind, Role,
+    AudioData, Client, ContentPart, DocumentData, ErrorKind, Generate, ImageData, Message, OpenAi,
+    OpenAiConfig, Request, ResponseFormat, ResponseFormatKind, RetryPolicy, Role, stream,
 };
+use canon_runtime::secret::Secret;
 use canon_testkit::model_server::{ModelServer, Reply};
 use serde_json::{Value, json};
 
@@ -223,4 +225,30 @@ async fn llm_8_6_openai_cached_tokens_are_cache_reads() {
     let usage = client(&server).complete(request("hi")).await.unwrap().usage;
     assert_eq!((usage.input_tokens, usage.cache_read_tokens), (2000, Some(1920)));
     no_violations(&server);
+}
+
+#[tokio::test]
+async fn llm_8_8_a_refusal_that_quotes_the_key_does_not_reach_the_error() {
+    let server = ModelServer::start().unwrap();
+    server.push(Reply::error(401, Some("invalid_api_key"), "no such key: corporate-key-1; see x"));
+    let config = OpenAiConfig {
+        base_url: server.base_url(),
+        ..OpenAiConfig::new(Secret::new("corporate-key-1"))
+    };
+    let adapter = Arc::new(OpenAi::new(config).unwrap());
+    let client = Client::builder().provider(adapter).default_provider("openai").build().unwrap();
+    let error = client.complete(request("hi")).await.unwrap_err();
+    assert_eq!(error.message(), "no such key: [redacted]; see x");
+    assert!(!format!("{error} {error:?} {:?} {client:?}", error.raw()).contains("corporate-key-1"));
+}
+
+#[tokio::test]
+async fn llm_8_8_a_stream_that_fails_before_its_first_data_is_asked_again() {
+    let server = ModelServer::start().unwrap();
+    server.extend([Reply::text("x").failed_after(2, "server_error", "oops"), Reply::text("fine")]);
+    let options = Generate::new("gpt-5.2")
+        .prompt("hi")
+        .client(client(&server))
+        .retry(RetryPolicy { base_delay: Duration::ZERO, ..RetryPolicy::default() });
+    assert_eq!(stream(options).response().await.unwrap().text(), "fine");
 }
