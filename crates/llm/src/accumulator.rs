@@ -116,7 +116,8 @@ impl StreamAccumulator {
 
     fn segment(&mut self, kind: Kind, id: &str) -> &mut Segment {
         let same = |segment: &Segment| segment.kind == kind && segment.id == id;
-        let known = self.segments.iter().position(same);
+        // Mostly it is the newest.
+        let known = self.segments.iter().rposition(same);
         self.at_or_new(known, kind, id)
     }
 

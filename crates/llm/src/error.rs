@@ -10,6 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::generate::Progress;
+
 pub(crate) use classify::{from_code_and_message, from_http, parse_retry_after};
 
 /// The classes of unified-llm §6.1.
@@ -100,7 +102,7 @@ impl ErrorKind {
     }
 }
 
-/// Anything that can go wrong with a model call; small, cheap to clone, kept whole in JSON but for its source.
+/// Anything that can go wrong with a model call; small, cheap to clone, kept whole in JSON but for its source and progress.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LlmError(Box<Detail>);
@@ -121,6 +123,8 @@ struct Detail {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     raw: Option<Value>,
     #[serde(skip)]
+    progress: Option<Arc<Progress>>,
+    #[serde(skip)]
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -136,6 +140,7 @@ impl LlmError {
             retryable: kind.retryable(),
             retry_after: None,
             raw: None,
+            progress: None,
             source: None,
         }))
     }
@@ -179,6 +184,13 @@ impl LlmError {
     #[must_use]
     pub fn with_raw(mut self, raw: Option<Value>) -> Self {
         self.0.raw = raw;
+        self
+    }
+
+    /// Adds what was done before; nothing is no progress.
+    #[must_use]
+    pub(crate) fn with_progress(mut self, progress: Progress) -> Self {
+        self.0.progress = (!progress.steps.is_empty()).then(|| Arc::new(progress));
         self
     }
 
@@ -228,6 +240,12 @@ impl LlmError {
     pub fn raw(&self) -> Option<&Value> {
         self.0.raw.as_ref()
     }
+
+    /// What `generate`, `stream` and their kin had done, and paid for, before they failed; `None` when no answer
+    /// had come. JSON and `Debug` leave it out: it holds the conversation.
+    pub fn progress(&self) -> Option<&Progress> {
+        self.0.progress.as_deref()
+    }
 }
 
 impl fmt::Display for LlmError {
@@ -259,7 +277,7 @@ impl fmt::Debug for LlmError {
     }
 }
 
-/// Equal in everything that JSON keeps; sources are not compared.
+/// Equal in everything that JSON keeps.
 impl PartialEq for LlmError {
     fn eq(&self, other: &Self) -> bool {
         let (a, b) = (&*self.0, &*other.0);

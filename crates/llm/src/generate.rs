@@ -8,7 +8,9 @@
 //! - Calls of unknown tools get an error result if there is any active tool; without one nothing loops.
 //! - Retries, backoff and tools all count against the total time limit; the limit per step is for each single
 //!   try of a model call. The time that a stream's consumer takes counts too.
-//! - A stream may begin anew as long as nothing but its start has been delivered.
+//! - A stream may begin anew as long as nothing but its start, and events without a unified form, has been
+//!   delivered.
+//! - An error after the first answer carries what was done and paid for: [`LlmError::progress`].
 
 mod execute;
 mod extract;
@@ -29,7 +31,7 @@ pub use object::{generate_object, generate_object_as};
 pub use object_stream::{ObjectStream, stream_object};
 pub use options::{Generate, StopCondition};
 pub use partial_json::PartialJson;
-pub use result::{GenerateResult, StepResult};
+pub use result::{GenerateResult, Progress, StepResult};
 pub use stream::{StreamResult, stream};
 pub use tool::{FailedCall, RepairToolCall, Tool, ToolContext, ToolHandler, ToolOutput};
 
@@ -47,8 +49,10 @@ pub use tool::{FailedCall, RepairToolCall, Tool, ToolContext, ToolHandler, ToolO
 ///
 /// # Errors
 /// The taxonomy of unified-llm §6: [`crate::ErrorKind::Configuration`] for options that contradict themselves,
-/// `RequestTimeout` and `Abort` when a limit passed or the caller cancelled, else the error of the last try.
+/// `RequestTimeout` and `Abort` when a limit passed or the caller cancelled, else the error of the last try. What
+/// was done before it, and what that cost, is in [`LlmError::progress`].
 pub async fn generate(options: Generate) -> Result<GenerateResult, LlmError> {
     let (mut run, limits) = options.prepare()?;
-    limits.whole(run.until_done()).await
+    let outcome = limits.whole(run.until_done()).await;
+    run.conclude(outcome)
 }

@@ -33,9 +33,9 @@ pub use client::{
 };
 pub use error::{ErrorKind, LlmError};
 pub use generate::{
-    AbortSignal, FailedCall, Generate, GenerateResult, ObjectStream, PartialJson, RepairToolCall,
-    StepResult, StopCondition, StreamResult, TimeoutConfig, Tool, ToolContext, ToolHandler,
-    ToolOutput, generate, generate_object, generate_object_as, stream, stream_object,
+    AbortSignal, FailedCall, Generate, GenerateResult, ObjectStream, PartialJson, Progress,
+    RepairToolCall, StepResult, StopCondition, StreamResult, TimeoutConfig, Tool, ToolContext,
+    ToolHandler, ToolOutput, generate, generate_object, generate_object_as, stream, stream_object,
 };
 pub use middleware::{Middleware, Next};
 pub use model_ref::{ModelRef, PROVIDERS};

@@ -4,8 +4,11 @@
 use canon_runtime::schema::Schema;
 use serde_json::Value;
 
-/// Places at which no JSON began, after which the search ends: it must stay linear for any text.
-const MAX_MISSES: usize = 256;
+use super::partial_json::PartialJson;
+
+/// How often the length of a text may be read in vain before the search ends: it must stay linear for any
+/// text. Places at which no JSON begins, such as the braces of code, mostly show it within a few bytes.
+const MAX_PASSES: usize = 8;
 
 /// The value in `text` that fits `schema`, or what is wrong with what is there.
 ///
@@ -44,18 +47,18 @@ fn unfenced(text: &str) -> &str {
 /// All objects and lists in `text` that are not part of another one, each with its length in bytes.
 fn embedded(text: &str) -> impl Iterator<Item = (usize, Value)> {
     let mut at = 0;
-    let mut misses = 0;
+    let mut vain = 0;
     std::iter::from_fn(move || {
-        while misses < MAX_MISSES {
+        while vain <= MAX_PASSES * text.len() {
             at += text[at..].find(['{', '['])?;
-            let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
-            if let Some(Ok(value)) = values.next() {
-                let length = values.byte_offset();
+            let mut parser = PartialJson::new();
+            let length = parser.push_value(&text[at..]);
+            if parser.is_complete() {
                 at += length;
-                return Some((length, value));
+                return parser.into_value().map(|value| (length, value));
             }
             at += 1;
-            misses += 1;
+            vain += length;
         }
         None
     })
@@ -107,7 +110,13 @@ mod tests {
     fn a_text_full_of_false_starts_ends_the_search() {
         let text = "[\"".repeat(200_000);
         assert!(extract(&text, &person()).is_err());
-        let text = format!("{}{{\"name\": \"Al\"}}", "{".repeat(MAX_MISSES - 1));
-        assert!(extract(&text, &person()).is_ok());
+        assert!(extract(&"[".repeat(20_000), &person()).is_err());
+    }
+
+    #[test]
+    fn code_before_the_object_does_not_hide_it() {
+        let code = "fn f() { if a[i] { b[j] = {} } }\n".repeat(1_000);
+        let text = format!("Like this:\n```rust\n{code}```\nSo:\n{{\"name\": \"Al\"}}\n");
+        assert_eq!(extract(&text, &person()), Ok(json!({"name": "Al"})));
     }
 }

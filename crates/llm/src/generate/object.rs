@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::extract::extract;
 use super::generate;
 use super::options::Generate;
-use super::result::GenerateResult;
+use super::result::{GenerateResult, Progress};
 use crate::error::{ErrorKind, LlmError};
 use crate::types::{FinishReasonKind, ResponseFormat, ResponseFormatKind};
 
@@ -131,4 +131,5 @@ fn no_object(result: &GenerateResult, violations: &[String]) -> LlmError {
             "total_usage": result.total_usage,
             "response_id": result.response.id,
         })))
+        .with_progress(Progress::new(result.steps.clone(), result.messages.clone()))
 }

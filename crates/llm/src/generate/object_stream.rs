@@ -60,7 +60,7 @@ impl ObjectStream {
         self.finder.parser.value()
     }
 
-    /// The steps that are over; also after an error.
+    /// The steps that are over. After an error it is all of [`crate::Progress::steps`].
     pub fn steps(&self) -> &[StepResult] {
         self.events.steps()
     }
@@ -190,7 +190,7 @@ impl Finder {
                 self.is_open = true;
             }
             let before = self.parser.growth();
-            let taken = self.parser.push(text);
+            let taken = self.parser.push_value(text);
             self.growth += self.parser.growth() - before;
             if !self.parser.is_broken() {
                 return;

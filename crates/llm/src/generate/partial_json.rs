@@ -81,6 +81,11 @@ impl PartialJson {
         self.root.as_ref()
     }
 
+    /// The value itself.
+    pub(super) fn into_value(self) -> Option<Value> {
+        self.root
+    }
+
     /// Whether the value is whole.
     pub fn is_complete(&self) -> bool {
         self.state == State::Complete
@@ -98,8 +103,17 @@ impl PartialJson {
 
     /// Takes the next piece. Returns how many bytes of it were understood: all, unless it broke the parser.
     pub fn push(&mut self, text: &str) -> usize {
+        self.push_while(text, |state| state != State::Broken)
+    }
+
+    /// [`Self::push`], but stops where the value is whole: what follows may be anything.
+    pub(super) fn push_value(&mut self, text: &str) -> usize {
+        self.push_while(text, |state| !matches!(state, State::Broken | State::Complete))
+    }
+
+    fn push_while(&mut self, text: &str, goes_on: impl Fn(State) -> bool) -> usize {
         let mut at = 0;
-        while at < text.len() && self.state != State::Broken {
+        while at < text.len() && goes_on(self.state) {
             match self.take(&text[at..]) {
                 Ok(taken) => at += taken,
                 Err(Malformed) => self.state = State::Broken,

@@ -29,21 +29,40 @@ pub struct StepResult {
 }
 
 impl StepResult {
-    pub(super) fn new(
-        response: Response,
-        tool_calls: Vec<ToolCall>,
-        tool_results: Vec<ToolResult>,
-    ) -> Self {
+    /// A step whose tools have not run.
+    pub(super) fn new(response: Response, tool_calls: Vec<ToolCall>) -> Self {
         Self {
             text: response.text(),
             reasoning: response.reasoning(),
             tool_calls,
-            tool_results,
+            tool_results: Vec::new(),
             finish_reason: response.finish_reason.clone(),
             usage: response.usage.clone(),
             warnings: response.warnings.clone(),
             response,
         }
+    }
+}
+
+fn total(steps: &[StepResult]) -> Usage {
+    steps.iter().map(|step| step.usage.clone()).sum()
+}
+
+/// What an operation had done when it failed: [`crate::LlmError::progress`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The answers that had come, in order. The last one has no results when its tools were cut short.
+    pub steps: Vec<StepResult>,
+    /// Tokens of all of them.
+    pub total_usage: Usage,
+    /// What was added to the conversation, up to the last step whose tools were done: appended to the messages
+    /// of the request it is where another operation goes on.
+    pub messages: Vec<Message>,
+}
+
+impl Progress {
+    pub(super) fn new(steps: Vec<StepResult>, messages: Vec<Message>) -> Self {
+        Self { total_usage: total(&steps), steps, messages }
     }
 }
 
@@ -87,7 +106,7 @@ impl GenerateResult {
             tool_results: last.tool_results,
             finish_reason: last.finish_reason,
             usage: last.usage,
-            total_usage: steps.iter().map(|step| step.usage.clone()).sum(),
+            total_usage: total(&steps),
             steps,
             response: last.response,
             messages,

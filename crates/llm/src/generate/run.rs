@@ -6,7 +6,7 @@ use super::AbortSignal;
 use super::execute::Toolbox;
 use super::limits::Limits;
 use super::options::StopCondition;
-use super::result::{GenerateResult, StepResult};
+use super::result::{GenerateResult, Progress, StepResult};
 use crate::client::Client;
 use crate::error::LlmError;
 use crate::retry::{RetryPolicy, retry};
@@ -36,12 +36,12 @@ pub(super) enum Flow {
 
 impl Run {
     /// Step by step, each answered as a whole.
-    pub(super) async fn until_done(&mut self) -> Result<GenerateResult, LlmError> {
+    pub(super) async fn until_done(&mut self) -> Result<StepResult, LlmError> {
         loop {
             let call = || self.limits.step(self.client.complete(self.request.clone()));
             let response = retry(&self.retry, call).await?;
             if let Flow::Done(last) = self.after(response).await {
-                return Ok(self.result(last));
+                return Ok(last);
             }
         }
     }
@@ -50,16 +50,21 @@ impl Run {
     pub(super) async fn after(&mut self, response: Response) -> Flow {
         let calls = response.tool_calls();
         let runs = self.runs_tools(&response, &calls);
-        self.request.messages.push(response.message.clone());
-        let mut results = Vec::new();
+        let mut added = vec![response.message.clone()];
+        let at = self.steps.len();
+        // Noted before its tools run: it is paid for, whatever becomes of them. The conversation grows only
+        // after them, so that it never ends with calls that nobody answered.
+        self.steps.push(StepResult::new(response, calls.clone()));
         if runs {
-            let conversation: Arc<[Message]> = self.request.messages.as_slice().into();
-            results = self.toolbox.run(&calls, conversation, &self.abort).await;
-            self.request.messages.extend(results.iter().cloned().map(Message::from));
+            let before = self.request.messages.iter();
+            let conversation: Arc<[Message]> = before.chain(&added).cloned().collect();
+            let results = self.toolbox.run(&calls, conversation, &self.abort).await;
+            added.extend(results.iter().cloned().map(Message::from));
+            self.steps[at].tool_results = results;
         }
-        let complete = runs && results.len() == calls.len();
-        let step = StepResult::new(response, calls, results);
-        self.steps.push(step.clone());
+        self.request.messages.extend(added);
+        let step = self.steps[at].clone();
+        let complete = runs && step.tool_results.len() == calls.len();
         let stop = || self.stop_when.as_ref().is_some_and(|stop| stop(&self.steps));
         if complete && !stop() { Flow::GoOn(step) } else { Flow::Done(step) }
     }
@@ -74,8 +79,15 @@ impl Run {
             && self.toolbox.has_active()
     }
 
-    pub(super) fn result(&mut self, last: StepResult) -> GenerateResult {
+    /// What the caller gets: the result, or the error and what was done before it.
+    pub(super) fn conclude(
+        mut self,
+        outcome: Result<StepResult, LlmError>,
+    ) -> Result<GenerateResult, LlmError> {
         let messages = self.request.messages.split_off(self.brought);
-        GenerateResult::new(last, std::mem::take(&mut self.steps), messages)
+        match outcome {
+            Ok(last) => Ok(GenerateResult::new(last, self.steps, messages)),
+            Err(error) => Err(error.with_progress(Progress::new(self.steps, messages))),
+        }
     }
 }

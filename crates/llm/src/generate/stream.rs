@@ -131,7 +131,7 @@ impl StreamResult {
         })
     }
 
-    /// The steps that are over; also after an error.
+    /// The steps that are over. After an error it is all of [`crate::Progress::steps`].
     pub fn steps(&self) -> &[StepResult] {
         &self.steps
     }
@@ -158,6 +158,9 @@ impl StreamResult {
             return Poll::Ready(None);
         };
         if let Poll::Ready(outcome) = driver.as_mut().poll(cx) {
+            if let Some(progress) = outcome.as_ref().err().and_then(LlmError::progress) {
+                self.steps.clone_from(&progress.steps);
+            }
             self.outcome = Some(outcome);
             self.driver = None;
             return Poll::Ready(None);
@@ -197,10 +200,11 @@ impl Stream for StreamResult {
 }
 
 async fn drive(mut run: Run, limits: Limits, out: Slot) -> Result<GenerateResult, LlmError> {
-    limits.whole(all_steps(&mut run, &out)).await
+    let outcome = limits.whole(all_steps(&mut run, &out)).await;
+    run.conclude(outcome)
 }
 
-async fn all_steps(run: &mut Run, out: &Slot) -> Result<GenerateResult, LlmError> {
+async fn all_steps(run: &mut Run, out: &Slot) -> Result<StepResult, LlmError> {
     let mut started = false;
     loop {
         let response = one_step(run, out, &mut started).await?;
@@ -218,14 +222,14 @@ async fn all_steps(run: &mut Run, out: &Slot) -> Result<GenerateResult, LlmError
                     response: Box::new(step.response.clone()),
                 })
                 .await;
-                return Ok(run.result(step));
+                return Ok(step);
             }
         }
     }
 }
 
-/// One model call. It is tried again only while nothing but the start of the stream has been delivered
-/// (unified-llm §6.6).
+/// One model call. It is tried again only while no part of an answer has been delivered (unified-llm §6.6).
+/// Events without a unified form are none: OpenAI says `response.in_progress` before it has done anything.
 async fn one_step(run: &Run, out: &Slot, started: &mut bool) -> Result<Response, LlmError> {
     let mut attempt = 0;
     loop {
@@ -261,7 +265,7 @@ async fn pass_on(
                 }
             }
             event => {
-                *delivered = true;
+                *delivered |= !matches!(event, StreamEvent::ProviderEvent { .. });
                 out.event(event).await;
             }
         }

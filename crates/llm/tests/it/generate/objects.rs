@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::fake::{Fake, answer, call, response, text};
+use super::fake::{Fake, Turn, answer, call, delta, finish, response, text};
 
 #[derive(Debug, PartialEq, Deserialize)]
 struct Person {
@@ -133,6 +133,25 @@ async fn stream_object_lends_the_object_and_starts_over_after_tools() {
     assert_eq!(last, json!({"name": "Alice", "age": 30}));
     assert_eq!(stream.steps().len(), 2);
     assert_eq!(stream.object().await.unwrap(), last);
+}
+
+#[tokio::test]
+async fn what_is_said_after_the_object_takes_nothing_back_however_the_text_is_cut() {
+    let said = format!("{ALICE} is what {{you}} [and I] wanted.");
+    let whole = response(FinishReasonKind::Stop, vec![ContentPart::text(said.as_str())]);
+    for piece in [1, 7, 1_000] {
+        let chars: Vec<char> = said.chars().collect();
+        let deltas = chars.chunks(piece).map(|piece| delta(&piece.iter().collect::<String>()));
+        let items = deltas.chain([finish(&whole)]).map(Ok).collect();
+        let fake = Fake::new([Turn::Items { items, hangs: false }]);
+        let mut stream = stream_object(fake.ask(), schema()).unwrap();
+        let mut last = Value::Null;
+        while let Some(partial) = stream.advance().await {
+            last = partial.unwrap().clone();
+        }
+        assert_eq!(last, json!({"name": "Alice", "age": 30}), "in pieces of {piece}");
+        assert_eq!(stream.object().await.unwrap(), last);
+    }
 }
 
 #[tokio::test]

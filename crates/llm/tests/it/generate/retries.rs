@@ -169,6 +169,11 @@ async fn llm_8_8_a_stream_is_retried_until_it_has_delivered_data() {
     let starts = events.iter().filter(|e| matches!(e, StreamEvent::StreamStart { .. })).count();
     assert_eq!((starts, fake.requests().len()), (1, 3));
 
+    let odd = StreamEvent::ProviderEvent { raw: json!({"type": "response.in_progress"}) };
+    let fake = Fake::new([broken(vec![start(), odd.clone()]), text("ok")]);
+    let events: Vec<_> = stream(fake.ask()).map(Result::unwrap).collect().await;
+    assert_eq!((&events[1], fake.requests().len()), (&odd, 2), "an event, but no data");
+
     let fake = Fake::new([broken(vec![start(), delta("x")]), text("never asked")]);
     let error = stream(fake.ask()).response().await.unwrap_err();
     assert_eq!((error.kind(), fake.requests().len()), (ErrorKind::Server, 1));
