@@ -115,7 +115,7 @@ fn thinking(config: &Value, major: Option<u64>, problems: &mut Vec<String>) {
             .push("You can only set only one of thinking budget and thinking level.".to_owned());
     }
     if let Some(level) = level {
-        let known = ["minimal", "low", "medium", "high"];
+        let known = ["minimal", "low", "medium", "high", "xhigh"];
         let level = level.as_str().unwrap_or("").to_ascii_lowercase();
         if !known.contains(&level.as_str()) {
             problems.push(format!("Invalid value at '{place}.thinkingLevel': {level:?}"));

@@ -138,8 +138,10 @@ struct Version(u64, u64);
 impl Version {
     /// `None` for names of another form, which are held to no model's own rules.
     fn of(body: &Value) -> Option<Self> {
-        let mut words = body["model"].as_str()?.strip_prefix("claude-")?.split('-').skip(1);
-        let major = words.next()?.parse().ok()?;
+        let words = body["model"].as_str()?.strip_prefix("claude-")?.split('-');
+        // Before Claude 4 the version stood before the name of the family.
+        let mut words = words.skip_while(|word| !word.starts_with(|c: char| c.is_ascii_digit()));
+        let major = words.next().filter(|word| word.len() < 3)?.parse().ok()?;
         // A longer number is a date.
         let minor = words.next().filter(|word| word.len() < 3).and_then(|word| word.parse().ok());
         Some(Self(major, minor.unwrap_or(0)))

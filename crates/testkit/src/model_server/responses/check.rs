@@ -331,6 +331,11 @@ impl<'a> Input<'a> {
 
     fn call(&mut self, item: &'a Value, text: &str) -> Result<(), String> {
         let id = required(item, "call_id")?;
+        if id.chars().count() > 64 {
+            return Err(format!(
+                "Invalid 'call_id': string too long. Expected a string with maximum length 64: {id}"
+            ));
+        }
         required(item, "name")?;
         if !item[text].is_string() {
             return Err(format!("Invalid type for '{text}': expected a string."));

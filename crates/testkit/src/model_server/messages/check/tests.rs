@@ -61,6 +61,21 @@ fn sound() -> Value {
 }
 
 #[test]
+fn a_models_version_stands_before_or_after_its_family() {
+    for (model, expected) in [
+        ("claude-3-5-haiku-20241022", Some(Version(3, 5))),
+        ("claude-3-opus-20240229", Some(Version(3, 0))),
+        ("claude-opus-4-20250514", Some(Version(4, 0))),
+        ("claude-opus-4-6", Some(Version(4, 6))),
+        ("claude-sonnet-5", Some(Version(5, 0))),
+        ("claude-mythos-preview", None),
+        ("kimi-k2", None),
+    ] {
+        assert_eq!(Version::of(&json!({ "model": model })), expected, "{model}");
+    }
+}
+
+#[test]
 fn a_sound_conversation_has_no_problems() {
     assert_eq!(problems(&sound()), Vec::<String>::new());
     let more = json!({
