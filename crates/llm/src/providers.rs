@@ -3,6 +3,7 @@
 
 mod adapter;
 pub mod anthropic;
+mod call_ids;
 pub mod compatible;
 mod decoder;
 pub mod gemini;

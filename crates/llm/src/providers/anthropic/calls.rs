@@ -1,9 +1,8 @@
 //! Calls of tools and their results in alternating turns: ids that the API takes, and nothing left open.
 
-use std::collections::{HashMap, HashSet};
-
 use serde_json::{Value, json};
 
+use super::super::call_ids::CallIds;
 use super::blocks::kind;
 use super::conversation::Turn;
 use super::invalid;
@@ -16,32 +15,30 @@ use crate::error::LlmError;
 /// [`crate::ErrorKind::InvalidRequest`] with the id of a call without a result in the turn after it, or of a
 /// result without a call in the turn before it.
 pub(super) fn settle(turns: &mut [Turn]) -> Result<(), LlmError> {
-    let mut used = HashSet::new();
-    // From the ids of calls that are not answered yet to those that are sent.
-    let mut open: HashMap<String, String> = HashMap::new();
+    let mut known = CallIds::new(usize::MAX);
     for turn in turns {
         if turn.of_model {
             for (id, field) in ids(turn, "tool_use", "id") {
-                let sent = unused(&id, &mut used);
+                let (sent, was_open) = known.call(&id, &spelled(&id));
                 *field = json!(sent);
-                if open.insert(id.clone(), sent).is_some() {
+                if was_open {
                     return Err(invalid(format!("two tool calls of one turn have the id `{id}`")));
                 }
             }
             continue;
         }
         for (id, field) in ids(turn, "tool_result", "tool_use_id") {
-            *field = json!(open.remove(&id).ok_or_else(|| {
+            *field = json!(known.result(&id).ok_or_else(|| {
                 invalid(format!("the tool result for `{id}` answers no call of the turn before it"))
             })?);
         }
-        answered(&open)?;
+        answered(&known)?;
     }
-    answered(&open)
+    answered(&known)
 }
 
-fn answered(open: &HashMap<String, String>) -> Result<(), LlmError> {
-    match open.keys().min() {
+fn answered(known: &CallIds) -> Result<(), LlmError> {
+    match known.unanswered() {
         Some(id) => {
             Err(invalid(format!("the tool call `{id}` has no result in the turn after it")))
         }
@@ -62,21 +59,7 @@ fn ids<'a>(
     })
 }
 
-fn unused(id: &str, used: &mut HashSet<String>) -> String {
-    let legal = spelled(id);
-    let mut sent = legal.clone();
-    let mut copies = 1;
-    while !used.insert(sent.clone()) {
-        copies += 1;
-        sent = format!("{legal}-{copies}");
-    }
-    sent
-}
-
 fn spelled(id: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if id.is_empty() {
-        return "call".to_owned();
-    }
     id.chars().map(|c| if plain(c) { c } else { '_' }).collect()
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::call_ids::CallIds;
 use super::super::media::{data_url, object};
 use super::super::schema;
 use super::super::wire::{Call, Mode, merge};
@@ -117,11 +118,18 @@ fn text_format(format: &ResponseFormat, warnings: &mut Vec<Warning>) -> Result<V
             let schema = format.json_schema.as_ref().ok_or_else(|| {
                 invalid("response_format `json_schema` comes without a `json_schema`")
             })?;
+            let outside = schema::strict_subset(schema).err();
+            if let Some(reason) = outside.as_ref().filter(|_| format.strict) {
+                warnings.push(Warning::new(
+                    "schema_not_strict",
+                    format!("openai: the schema is a hint and not enforced, because {reason}"),
+                ));
+            }
             json!({
                 "type": "json_schema",
                 "name": schema::name(schema),
                 "schema": schema,
-                "strict": format.strict && schema::is_strict(NAME, schema, warnings),
+                "strict": format.strict && outside.is_none(),
             })
         }
     })
@@ -138,7 +146,27 @@ fn input(request: &Request, stored: bool) -> Result<Vec<Value>, LlmError> {
             Role::Tool => items.tool(message)?,
         }
     }
+    settle_ids(&mut items.out);
     Ok(items.out)
+}
+
+/// Most characters of a `call_id`.
+const LONGEST_ID: usize = 64;
+
+/// Makes every `call_id` one that the API takes, and the only one of its kind. The output of a call that the
+/// server remembers keeps its own.
+fn settle_ids(items: &mut [Value]) {
+    let mut known = CallIds::new(LONGEST_ID);
+    for item in items {
+        let kind = item.get("type").and_then(Value::as_str).unwrap_or("");
+        let (is_call, is_output) = (kind.ends_with("_call"), kind.ends_with("_call_output"));
+        let Some(Value::String(id)) = item.get_mut("call_id") else { continue };
+        if is_call {
+            *id = known.call(id, id).0;
+        } else if is_output && let Some(sent) = known.result(id) {
+            *id = sent;
+        }
+    }
 }
 
 struct Items<'a> {
