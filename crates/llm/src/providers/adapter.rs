@@ -1,12 +1,13 @@
 //! The one adapter over HTTP: any [`Wire`] format on top of the one driver.
 
 use async_trait::async_trait;
+use serde_json::Value;
 
 use super::http::{AdapterTimeout, Answer, Envelope, HttpDriver, events};
 use super::media::inline_local_files;
-use super::wire::{Mode, Wire};
+use super::wire::{Call, Mode, Wire};
 use crate::adapter::ProviderAdapter;
-use crate::error::LlmError;
+use crate::error::{ErrorKind, LlmError};
 use crate::types::{EventStream, Request, Response, ToolChoice};
 
 /// An endpoint that speaks a wire format.
@@ -34,6 +35,20 @@ impl<W: Wire> HttpAdapter<W> {
         Ok(Self { wire, http, base_url, timeout })
     }
 
+    /// How an answer is asked for is the caller's choice of method. An option that says otherwise would be paid
+    /// for, and its answer could not be read.
+    fn call(&self, request: &Request, mode: Mode) -> Result<Call, LlmError> {
+        let call = self.wire.call(request, mode)?;
+        let streams = call.body.get("stream").and_then(Value::as_bool);
+        if streams.is_some_and(|streams| streams != (mode == Mode::Stream)) {
+            let message =
+                "provider option `stream` contradicts the call; use `complete` or `stream`";
+            let error = LlmError::new(ErrorKind::InvalidRequest, message);
+            return Err(error.with_provider(self.wire.name()));
+        }
+        Ok(call)
+    }
+
     fn limits(&self, model: &str) -> AdapterTimeout {
         self.timeout.unwrap_or_else(|| {
             if self.wire.is_slow(model) {
@@ -53,7 +68,7 @@ impl<W: Wire> ProviderAdapter for HttpAdapter<W> {
 
     async fn complete(&self, request: &Request) -> Result<Response, LlmError> {
         let request = inline_local_files(request).await?;
-        let call = self.wire.call(&request, Mode::Whole)?;
+        let call = self.call(&request, Mode::Whole)?;
         let limits = self.limits(&request.model);
         let Answer { body, rate_limit } =
             self.http.post(&self.base_url, &call, limits.request).await?;
@@ -64,7 +79,7 @@ impl<W: Wire> ProviderAdapter for HttpAdapter<W> {
 
     async fn stream(&self, request: &Request) -> Result<EventStream, LlmError> {
         let request = inline_local_files(request).await?;
-        let call = self.wire.call(&request, Mode::Stream)?;
+        let call = self.call(&request, Mode::Stream)?;
         let limits = self.limits(&request.model);
         let answer = self.http.open(&self.base_url, &call, limits.request).await?;
         let envelope = Envelope { warnings: call.warnings, rate_limit: answer.rate_limit };

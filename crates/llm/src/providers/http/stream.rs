@@ -16,7 +16,8 @@ use crate::types::{EventStream, StreamEvent};
 
 type Body = Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send>>;
 
-/// How long an answer that may be over is waited for: some proxies keep the connection open.
+/// How long an answer that may be over is waited for: some proxies keep the connection open. Events start the
+/// wait anew, for some models name a reason to finish in every message; a proxy's comments do not.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 struct Reader<T> {
@@ -87,7 +88,7 @@ impl<T: StreamTranslator> Reader<T> {
             };
             self.ended = outcome.is_err() || self.decoder.is_over();
             self.failure = outcome.err();
-            if self.closing.is_none() && self.decoder.may_end() {
+            if self.decoder.may_end() && (self.closing.is_none() || !self.ready.is_empty()) {
                 self.closing = Some(Instant::now() + LAST_WORDS);
             }
         }
@@ -106,5 +107,61 @@ impl<T: StreamTranslator> Reader<T> {
 
     fn error(&self, kind: ErrorKind, message: String) -> LlmError {
         LlmError::new(kind, message).with_provider(self.provider.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::providers::gemini::GenerateContent;
+    use crate::providers::wire::Wire as _;
+    use crate::types::Request;
+
+    use super::*;
+
+    /// The text of the answer to a body that says the next of `pieces` every 1.5 s.
+    async fn text(pieces: Vec<String>) -> (String, Duration) {
+        let pieces = stream::iter(pieces).then(|piece| async {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            Ok(Bytes::from(piece))
+        });
+        let translator = GenerateContent.translator(&Request::new("m", Vec::new()));
+        let mut reader = Reader {
+            provider: "gemini".to_owned(),
+            body: Box::pin(pieces),
+            decoder: StreamDecoder::new("gemini", translator),
+            envelope: Envelope::default(),
+            silence: Duration::from_secs(30),
+            closing: None,
+            ready: VecDeque::new(),
+            failure: None,
+            ended: false,
+        };
+        let begun = Instant::now();
+        loop {
+            if let StreamEvent::Finish { response, .. } = reader.next().await.unwrap().unwrap() {
+                return (response.text(), begun.elapsed());
+            }
+        }
+    }
+
+    fn chunk(text: &str) -> String {
+        format!(
+            "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}]}},\"finishReason\":\"STOP\"}}]}}\n\n"
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_goes_on_after_a_reason_to_finish_is_not_cut_off() {
+        let (text, _) = text(["a", "b", "c", "d"].map(chunk).into()).await;
+        assert_eq!(text, "abcd");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn comments_do_not_keep_a_finished_answer_waiting() {
+        let mut pieces = vec![chunk("a")];
+        pieces.resize(1000, ": still here\n\n".to_owned());
+        let (text, took) = text(pieces).await;
+        assert_eq!(text, "a");
+        assert!(took < Duration::from_secs(5), "{took:?}");
     }
 }
