@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use super::super::media::object;
 use super::media::Media;
 use super::thinking::Thinking;
 use super::{NAME, invalid};
@@ -99,8 +100,21 @@ impl<'a> Contents<'a> {
     fn push(&mut self, role: &str, parts: Vec<Value>) {
         self.flush_results();
         if !parts.is_empty() {
-            self.out.push(json!({ "role": role, "parts": parts }));
+            self.out.push(turn(role, parts));
         }
+    }
+
+    /// Neighbours are one turn: the API refuses calls in a turn that does not follow one of the user's.
+    fn push_model(&mut self, mut parts: Vec<Value>) {
+        self.flush_results();
+        let before = self.out.pop_if(|turn| !parts.is_empty() && turn["role"] == "model");
+        if let Some(Value::Array(earlier)) = before.map(|mut turn| turn["parts"].take()) {
+            parts.splice(0..0, earlier);
+        }
+        if self.is_new {
+            sign(&mut parts);
+        }
+        self.push("model", parts);
     }
 
     /// In the order of the calls, because results without ids are matched by their place.
@@ -117,7 +131,7 @@ impl<'a> Contents<'a> {
             pictures.extend(result.picture);
         }
         parts.append(&mut pictures);
-        self.out.push(json!({ "role": "user", "parts": parts }));
+        self.out.push(turn("user", parts));
     }
 
     fn user(&mut self, content: &'a [ContentPart]) -> Result<(), LlmError> {
@@ -176,10 +190,7 @@ impl<'a> Contents<'a> {
                 (None, part) => parts.extend(self.plain(part, "assistant")?),
             }
         }
-        if self.is_new {
-            sign(&mut parts);
-        }
-        self.push("model", parts);
+        self.push_model(parts);
         Ok(())
     }
 
@@ -220,9 +231,9 @@ impl<'a> Contents<'a> {
         if self.is_new
             && let Some(picture) = picture.take()
         {
-            response.insert("parts".into(), json!([picture]));
+            response.insert("parts".into(), Value::Array(vec![picture]));
         }
-        let response = json!({ "functionResponse": response });
+        let response = object([("functionResponse", Value::Object(response))]);
         self.results.push(Answer { order: call.order, response, picture });
         Ok(())
     }
@@ -275,6 +286,10 @@ impl<'a> Contents<'a> {
             self.warnings.push(warning);
         }
     }
+}
+
+fn turn(role: &str, parts: Vec<Value>) -> Value {
+    object([("role", role.into()), ("parts", Value::Array(parts))])
 }
 
 fn sound(audio: &AudioData) -> Result<Value, LlmError> {

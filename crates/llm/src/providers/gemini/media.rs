@@ -1,9 +1,8 @@
 //! Pictures, sounds, films and documents as parts of a content: inline bytes, or a file by its URI.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::super::media::{base64, object};
 use super::invalid;
 use crate::error::LlmError;
 
@@ -27,7 +26,7 @@ impl Media<'_> {
     pub(super) fn part(&self) -> Result<Value, LlmError> {
         match (self.url, self.data) {
             (None, Some(data)) => {
-                Ok(inline(self.media_type.unwrap_or(self.default_type), &STANDARD.encode(data)))
+                Ok(inline(self.media_type.unwrap_or(self.default_type), base64(data)))
             }
             (Some(url), None) => match url.strip_prefix("data:") {
                 Some(rest) => self.data_url(rest),
@@ -43,13 +42,14 @@ impl Media<'_> {
             .and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data)))
             .ok_or_else(|| invalid(format!("the `data:` URL of {} is not in base64", self.what)))?;
         let stated = head.split(';').next().filter(|media_type| !media_type.is_empty());
-        Ok(inline(self.media_type.or(stated).unwrap_or(self.default_type), data))
+        Ok(inline(self.media_type.or(stated).unwrap_or(self.default_type), data.to_owned()))
     }
 }
 
 /// Bytes that are in base64 already.
-fn inline(media_type: &str, data: &str) -> Value {
-    json!({ "inlineData": { "mimeType": media_type, "data": data } })
+fn inline(media_type: &str, data: String) -> Value {
+    let blob = object([("mimeType", media_type.into()), ("data", data.into())]);
+    object([("inlineData", blob)])
 }
 
 fn file(uri: &str, media_type: Option<&str>) -> Value {

@@ -192,7 +192,8 @@ impl GeminiStream {
         if let Some(error) = error_in(&chunk) {
             return Err(error);
         }
-        let has_candidates = chunk.get("candidates").is_some_and(Value::is_array);
+        let list = chunk.get("candidates").and_then(Value::as_array);
+        let has_candidates = list.is_some_and(|list| !list.is_empty());
         if !has_candidates
             && !self.fold.has_candidates()
             && let Some(error) = refused(&chunk)
@@ -207,14 +208,18 @@ impl GeminiStream {
         if !has_candidates && fields.keys().any(|name| !KNOWN.contains(&name.as_str())) {
             out.push(StreamEvent::ProviderEvent { raw: Value::Object(fields.clone()) });
         }
-        let candidates = if has_candidates { fields.remove("candidates") } else { None };
+        let candidates = fields.remove("candidates").filter(|list| !list.is_null());
         for (name, value) in fields {
             self.fold.head(name, value);
         }
-        if let Some(Value::Array(candidates)) = candidates {
-            for (position, candidate) in (0..).zip(candidates) {
-                self.candidate(position, candidate, out)?;
+        match candidates {
+            Some(Value::Array(candidates)) => {
+                for (position, candidate) in (0..).zip(candidates) {
+                    self.candidate(position, candidate, out)?;
+                }
             }
+            Some(odd) => out.push(StreamEvent::ProviderEvent { raw: odd }),
+            None => {}
         }
         Ok(())
     }

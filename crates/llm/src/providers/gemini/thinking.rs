@@ -63,7 +63,8 @@ pub(super) fn config(
         }
         // Lite models think only when they are told to, and refuse to show thoughts otherwise.
         (Thinking::Budgets, None) if base_name(model).contains("-lite") => Ok(None),
-        (Thinking::Levels | Thinking::Budgets, None) => {
+        // The model decides unless it is told.
+        (Thinking::Levels | Thinking::Budgets, None) | (Thinking::Levels, Some("auto")) => {
             Ok(Some(json!({ "includeThoughts": true })))
         }
         (Thinking::Levels, Some(effort)) => {
@@ -88,6 +89,8 @@ fn level(model: &str, effort: &str, warnings: &mut Vec<Warning>) -> String {
         "none" | "minimal" if is_pro => "LOW",
         "none" => "MINIMAL",
         "medium" if model.starts_with("gemini-3-pro") => "HIGH",
+        // The API knows XHIGH above it, but few models do.
+        "max" => "HIGH",
         _ => return effort.to_ascii_uppercase(),
     };
     warnings.push(adjusted(model, effort, nearest));
@@ -175,6 +178,8 @@ mod tests {
             (pro, Some("medium"), level("MEDIUM"), 0),
             (pro, Some("none"), level("LOW"), 1),
             (pro, Some("xhigh"), level("XHIGH"), 0),
+            (pro, Some("max"), level("HIGH"), 1),
+            (pro, Some("auto"), shown.clone(), 0),
             ("gemini-3-pro-preview", Some("medium"), level("HIGH"), 1),
             (old, Some("low"), budget(1_024), 0),
             (old, Some("medium"), budget(8_192), 0),

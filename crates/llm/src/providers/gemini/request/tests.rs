@@ -447,3 +447,25 @@ fn metadata_becomes_labels_where_it_can() {
     assert_eq!(call.body["labels"], json!({ "run": "a-1" }));
     assert!(call.warnings[0].message.contains("User"), "{:?}", call.warnings);
 }
+
+#[test]
+fn neighbouring_messages_of_the_model_are_one_turn_signed_once() {
+    let signed =
+        json!({ "functionCall": { "name": "shell", "args": {} }, "thoughtSignature": "c2ln" });
+    let messages = vec![
+        Message::user("go"),
+        assistant(vec![ContentPart::text("One moment.")]),
+        assistant(vec![received("a", signed.clone())]),
+        assistant(vec![made("b", "shell")]),
+        Message::tool_result("a", "1", false),
+        Message::tool_result("b", "2", false),
+        assistant(vec![]),
+        Message::user("and?"),
+    ];
+    let contents = conversation(NEW, messages);
+    let roles: Vec<&str> =
+        contents.as_array().unwrap().iter().map(|turn| turn["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["user", "model", "user", "user"], "{contents}");
+    let call = json!({ "functionCall": { "name": "shell", "args": { "a": 1 } } });
+    assert_eq!(contents[1]["parts"], json!([{ "text": "One moment." }, signed, call]));
+}

@@ -293,6 +293,21 @@ fn an_end_without_a_finish_reason_is_an_error() {
 }
 
 #[test]
+fn a_blocked_prompt_with_an_empty_list_of_candidates_is_a_content_filter() {
+    let chunk = json!({ "candidates": [], "promptFeedback": { "blockReason": "SAFETY" } });
+    let (_, outcome) = feed(&[chunk]);
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::ContentFilter);
+    let (events, response) = finished(&[
+        parts(json!([{ "text": "a" }])),
+        json!({ "candidates": [], "usageMetadata": { "promptTokenCount": 7 } }),
+        json!({ "candidates": "odd" }),
+        stop(),
+    ]);
+    assert_eq!((response.text().as_str(), response.usage.input_tokens), ("a", 7));
+    assert!(events.contains(&StreamEvent::ProviderEvent { raw: json!("odd") }), "{events:?}");
+}
+
+#[test]
 fn errors_inside_the_stream_are_typed() {
     let error =
         json!({ "error": { "code": 503, "message": "overloaded", "status": "UNAVAILABLE" } });
