@@ -1,9 +1,8 @@
 //! From content parts to blocks of the Messages API (unified-llm §7.3).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use super::super::media::{base64, object, parse_data_url};
 use super::{NAME, invalid};
 use crate::error::LlmError;
 use crate::types::{
@@ -151,7 +150,8 @@ fn call_block(call: &ToolCallData) -> Value {
         Value::String(text) => invalid_input(text),
         other => invalid_input(&other.to_string()),
     };
-    json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input })
+    let (id, name) = (call.id.as_str().into(), call.name.as_str().into());
+    object([("type", "tool_use".into()), ("id", id), ("name", name), ("input", input)])
 }
 
 /// The object that stands for arguments that are none.
@@ -165,8 +165,7 @@ fn add_result(result: &ToolResultData, out: &mut Vec<Value>) -> Result<(), LlmEr
     let picture = match &result.image_data {
         Some(data) => {
             let media_type = result.image_media_type.as_deref().unwrap_or("image/png");
-            let source = inline_image(media_type, &STANDARD.encode(data))?;
-            Some(json!({ "type": "image", "source": source }))
+            Some(image_of(inline_image(media_type, base64(data))?))
         }
         None => None,
     };
@@ -186,10 +185,11 @@ pub(super) fn tool_result(id: &str, mut content: Vec<Value>, is_error: bool) -> 
         // The API wants to know of what.
         content.push(json!({ "type": "text", "text": "the tool failed and said nothing" }));
     }
-    match content.as_slice() {
+    match content.as_mut_slice() {
         [] => {}
         [only] if kind(only) == "text" => {
-            block.insert("content".into(), only.get("text").cloned().unwrap_or_default());
+            let text = only.get_mut("text").map(Value::take);
+            block.insert("content".into(), text.unwrap_or_default());
         }
         _ => {
             block.insert("content".into(), Value::Array(content));
@@ -204,19 +204,23 @@ pub(super) fn tool_result(id: &str, mut content: Vec<Value>, is_error: bool) -> 
 fn image_block(image: &ImageData) -> Result<Value, LlmError> {
     let source = match (&image.url, &image.data) {
         (Some(url), None) => match data_url(url) {
-            Some((media_type, data)) => inline_image(media_type, data)?,
+            Some((media_type, data)) => inline_image(media_type, data.to_owned())?,
             None => json!({ "type": "url", "url": url }),
         },
         (None, Some(data)) => {
             let media_type = image.media_type.as_deref().unwrap_or("image/png");
-            inline_image(media_type, &STANDARD.encode(data))?
+            inline_image(media_type, base64(data))?
         }
         _ => return Err(invalid("an image needs exactly one of `url` and `data`")),
     };
-    Ok(json!({ "type": "image", "source": source }))
+    Ok(image_of(source))
 }
 
-fn inline_image(media_type: &str, data: &str) -> Result<Value, LlmError> {
+fn image_of(source: Value) -> Value {
+    object([("type", "image".into()), ("source", source)])
+}
+
+fn inline_image(media_type: &str, data: String) -> Result<Value, LlmError> {
     let media_type = match media_type {
         "image/jpg" => "image/jpeg",
         "image/png" | "image/jpeg" | "image/gif" | "image/webp" => media_type,
@@ -226,24 +230,27 @@ fn inline_image(media_type: &str, data: &str) -> Result<Value, LlmError> {
             )));
         }
     };
-    Ok(json!({ "type": "base64", "media_type": media_type, "data": data }))
+    Ok(inline(media_type, data))
+}
+
+fn inline(media_type: &str, data: String) -> Value {
+    object([("type", "base64".into()), ("media_type", media_type.into()), ("data", data.into())])
 }
 
 fn document_block(document: &DocumentData) -> Result<Value, LlmError> {
     const PDF: &str = "application/pdf";
     let source = match (&document.url, &document.data) {
         (Some(url), None) => match data_url(url) {
-            Some((PDF, data)) => json!({ "type": "base64", "media_type": PDF, "data": data }),
-            Some((media_type, data)) => {
-                let data = STANDARD
-                    .decode(data)
-                    .map_err(|error| invalid(format!("a document's data URL: {error}")))?;
+            Some((PDF, data)) => inline(PDF, data.to_owned()),
+            Some((media_type, _)) => {
+                let (_, data) = parse_data_url(url)
+                    .ok_or_else(|| invalid("a document's data URL is not in base64"))?;
                 text_source(media_type, &data)?
             }
             None => json!({ "type": "url", "url": url }),
         },
         (None, Some(data)) => match document.media_type.as_deref().unwrap_or(PDF) {
-            PDF => json!({ "type": "base64", "media_type": PDF, "data": STANDARD.encode(data) }),
+            PDF => inline(PDF, base64(data)),
             media_type => text_source(media_type, data)?,
         },
         _ => return Err(invalid("a document needs exactly one of `url` and `data`")),
@@ -267,6 +274,9 @@ fn text_source(media_type: &str, data: &[u8]) -> Result<Value, LlmError> {
     }
     let text = std::str::from_utf8(data)
         .map_err(|error| invalid(format!("a document of type `{media_type}`: {error}")))?;
+    if text.trim().is_empty() {
+        return Err(invalid(format!("a document of type `{media_type}` has no text")));
+    }
     Ok(json!({ "type": "text", "media_type": "text/plain", "data": text }))
 }
 

@@ -12,7 +12,7 @@
 //! A caller's own marks stay and count; those of this list are placed, from the top, while marks are left. None is
 //! placed before a mark of an hour, because the API wants longer-lived entries first, none on thinking or
 //! blank text, which take none, and none on a tool that is loaded later. A top-level `cache_control` is the
-//! caller's mark on the last block.
+//! caller's mark on the last block; the others, which all stand before it, live as long as it does.
 
 use serde_json::{Map, Value, json};
 
@@ -23,7 +23,9 @@ const MARK: &str = "cache_control";
 /// Adds marks to a body that is otherwise complete.
 pub(super) fn place(body: &mut Map<String, Value>) {
     let own = count(body);
-    let on_last = body.contains_key(MARK);
+    let whole = body.get(MARK).filter(|mark| !mark.is_null()).cloned();
+    let on_last = whole.is_some();
+    let mark = whole.unwrap_or_else(|| json!({ "type": "ephemeral" }));
     let mut spots = spots(body);
     let after_long = spots.iter().rposition(|spot| spot.is_long()).map_or(0, |at| at + 1);
     let last_of = |wanted: &dyn Fn(Place) -> bool| {
@@ -49,7 +51,7 @@ pub(super) fn place(body: &mut Map<String, Value>) {
     ];
     let mut left = MOST.saturating_sub(own);
     for at in wanted.into_iter().flatten() {
-        if left > 0 && at >= after_long && spots[at].mark() {
+        if left > 0 && at >= after_long && spots[at].mark(&mark) {
             left -= 1;
         }
     }
@@ -94,10 +96,10 @@ impl Spot<'_> {
     }
 
     /// Whether a mark was added.
-    fn mark(&mut self) -> bool {
+    fn mark(&mut self, mark: &Value) -> bool {
         let is_free = self.block.get(MARK).is_none_or(Value::is_null);
         if is_free {
-            self.block.insert(MARK.to_owned(), json!({ "type": "ephemeral" }));
+            self.block.insert(MARK.to_owned(), mark.clone());
         }
         is_free
     }

@@ -4,8 +4,9 @@
 //! of an answer that was cut off are left out, since the API would refuse the whole conversation for them.
 //! A call without its result, or a result without its call, is refused with its id.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::super::media::object;
 use super::blocks::{self, Dropped, is_thinking, kind, misplaced};
 use super::{calls, invalid};
 use crate::error::LlmError;
@@ -82,7 +83,7 @@ impl Conversation {
     pub(super) fn into_messages(self) -> Value {
         let message = |turn: Turn| {
             let role = if turn.of_model { "assistant" } else { "user" };
-            json!({ "role": role, "content": turn.blocks })
+            object([("role", role.into()), ("content", Value::Array(turn.blocks))])
         };
         self.turns.into_iter().map(message).collect()
     }

@@ -4,6 +4,8 @@
 //! said in the part of JSON Schema that it knows. Anything else is asked for at the end of the system prompt,
 //! because the API has no other way.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::invalid;
@@ -41,7 +43,8 @@ pub(super) fn form(request: &Request, warnings: &mut Vec<Warning>) -> Result<For
     };
     if format.strict {
         let why = if Abilities::of(&request.model).native_schema {
-            match enforceable(schema) {
+            match unrolled(schema, schema, &mut Refs::default()).and_then(|()| enforceable(schema))
+            {
                 Ok(schema) => {
                     return Ok(Form::Native(json!({ "type": "json_schema", "schema": schema })));
                 }
@@ -108,6 +111,9 @@ fn enforceable(schema: &Value) -> Result<Value, String> {
                 let variants: Result<Vec<_>, _> = variants.iter().map(enforceable).collect();
                 out.insert("anyOf".to_owned(), Value::Array(variants?));
             }
+            "enum" if value.as_array().is_some_and(|all| all.iter().any(is_compound)) => {
+                return Err("objects or lists in an `enum`".to_owned());
+            }
             "type" | "enum" | "const" | "title" | "description" | "$ref" | "required"
             | "default" => {
                 out.insert(name.clone(), value.clone());
@@ -145,6 +151,40 @@ fn enforceable(schema: &Value) -> Result<Value, String> {
         out.insert("description".to_owned(), json!(text));
     }
     Ok(Value::Object(out))
+}
+
+fn is_compound(value: &Value) -> bool {
+    value.is_object() || value.is_array()
+}
+
+/// References that are being followed, and those that were followed to their end.
+#[derive(Default)]
+struct Refs<'a> {
+    open: Vec<&'a str>,
+    done: HashSet<&'a str>,
+}
+
+/// Whether every reference leads to another part of the schema and none leads into itself, which the API
+/// refuses; or what stands against it.
+fn unrolled<'a>(root: &'a Value, at: &'a Value, refs: &mut Refs<'a>) -> Result<(), String> {
+    if let Some(name) = at.get("$ref").and_then(Value::as_str) {
+        if refs.open.contains(&name) {
+            return Err("recursion".to_owned());
+        }
+        if !refs.done.contains(name) {
+            let target = name.strip_prefix('#').and_then(|path| root.pointer(path));
+            let target = target.ok_or(format!("the reference `{name}`, which leads nowhere"))?;
+            refs.open.push(name);
+            unrolled(root, target, refs)?;
+            refs.open.pop();
+            refs.done.insert(name);
+        }
+    }
+    match at {
+        Value::Object(fields) => fields.values().try_for_each(|it| unrolled(root, it, refs)),
+        Value::Array(items) => items.iter().try_for_each(|it| unrolled(root, it, refs)),
+        _ => Ok(()),
+    }
 }
 
 fn describes_object(fields: &Map<String, Value>) -> bool {

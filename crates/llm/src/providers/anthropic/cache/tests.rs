@@ -136,6 +136,21 @@ fn a_mark_on_the_whole_request_is_the_one_on_its_last_block() {
 }
 
 #[test]
+fn before_a_mark_of_an_hour_on_the_whole_request_all_marks_are_of_an_hour() {
+    let mut body = conversation();
+    body[MARK] = json!({ "type": "ephemeral", "ttl": "1h" });
+    let placed = placed(body);
+    for at in marks(&placed) {
+        let mark = placed.pointer(&format!("{at}/{MARK}")).unwrap();
+        assert_eq!(mark, &json!({ "type": "ephemeral", "ttl": "1h" }), "{at}");
+    }
+    let mut none = conversation();
+    none[MARK] = json!(null);
+    let placed = super::tests::placed(none);
+    assert!(marks(&placed).contains(&"/messages/4/content/0".to_owned()), "{placed}");
+}
+
+#[test]
 fn odd_bodies_are_left_alone() {
     for body in [
         json!({}),

@@ -84,6 +84,18 @@ fn a_schema_that_cannot_be_enforced_is_asked_for_in_words_with_a_warning() {
         json!({ "properties": {}, "anyOf": [{ "type": "string" }] }),
         json!({ "allOf": [{ "type": "string" }] }),
         json!({ "anyOf": 3 }),
+        json!({ "enum": [{ "a": 1 }, "b"] }),
+        json!({ "$ref": "#/$defs/none" }),
+        json!({ "$ref": "https://example.com/schema" }),
+        json!({ "$ref": "#" }),
+        json!({
+            "type": "object",
+            "properties": { "root": { "$ref": "#/$defs/node" } },
+            "$defs": { "node": {
+                "type": "object",
+                "properties": { "next": { "anyOf": [{ "$ref": "#/$defs/node" }, { "type": "null" }] } },
+            } },
+        }),
         json!(true),
     ] {
         let (form, warnings) = schema_form("claude-opus-5", schema.clone(), true);
@@ -101,4 +113,23 @@ fn json_is_asked_for_in_words_text_not_at_all_and_a_schema_must_be_there() {
     assert_eq!(form(&text, &mut warnings).unwrap(), Form::Free);
     let none = asked("claude-opus-5", ResponseFormatKind::JsonSchema, None, false);
     assert!(form(&none, &mut warnings).unwrap_err().message().contains("json_schema"));
+}
+
+#[test]
+fn references_that_meet_again_are_no_recursion_and_are_followed_once_each() {
+    let mut definitions = serde_json::Map::new();
+    for level in 0..60 {
+        let next = json!({ "$ref": format!("#/$defs/d{}", level + 1) });
+        let both = json!({ "a": next, "b": next });
+        definitions.insert(format!("d{level}"), json!({ "type": "object", "properties": both }));
+    }
+    definitions.insert("d60".to_owned(), json!({ "type": "string" }));
+    let schema = json!({
+        "type": "object",
+        "properties": { "x": { "$ref": "#/$defs/d0" } },
+        "$defs": definitions,
+    });
+    let (form, warnings) = schema_form("claude-opus-5", schema, true);
+    assert!(matches!(form, Form::Native(_)), "{form:?}");
+    assert_eq!(warnings, 0);
 }
