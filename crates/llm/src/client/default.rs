@@ -50,36 +50,11 @@ impl Lazy {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Barrier;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
     use crate::error::ErrorKind;
 
     fn from(key: Option<&'static str>) -> Result<Client, LlmError> {
         Client::from_env_with(|name| key.filter(|_| name == "OPENAI_API_KEY").map(str::to_owned))
-    }
-
-    #[test]
-    fn threads_that_race_for_it_get_one_client() {
-        let lazy = Lazy::new();
-        let made = AtomicUsize::new(0);
-        let barrier = Barrier::new(8);
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    barrier.wait();
-                    let open = || {
-                        made.fetch_add(1, Ordering::SeqCst);
-                        // Whoever comes meanwhile must wait for this one.
-                        std::thread::yield_now();
-                        from(Some("k"))
-                    };
-                    lazy.get_or(open).unwrap();
-                });
-            }
-        });
-        assert_eq!(made.into_inner(), 1);
     }
 
     #[test]

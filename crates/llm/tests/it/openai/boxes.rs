@@ -228,7 +228,7 @@ async fn llm_8_6_openai_cached_tokens_are_cache_reads() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_quotes_the_key_does_not_reach_the_error() {
+async fn llm_8_8_a_refusal_that_quotes_the_key_does_not_reach_the_error() {
     let server = ModelServer::start().unwrap();
     server.push(Reply::error(401, Some("invalid_api_key"), "no such key: corporate-key-1; see x"));
     let config = OpenAiConfig {
