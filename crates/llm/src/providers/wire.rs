@@ -60,7 +60,7 @@ pub trait Wire: Send + Sync + 'static {
     }
 }
 
-/// Turns a provider's event stream into ours; pure.
+/// Turns a provider's event stream into ours; pure. [`StreamEvent::StreamStart`] is not its duty.
 pub trait StreamTranslator: Send + 'static {
     /// Takes one message of the stream and appends what it means to `out`.
     ///

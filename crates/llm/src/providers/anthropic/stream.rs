@@ -25,7 +25,6 @@ pub struct AnthropicStream {
     message: Option<Map<String, Value>>,
     /// By `index`.
     blocks: BTreeMap<u64, Block>,
-    started: bool,
     finished: bool,
 }
 
@@ -96,7 +95,7 @@ impl AnthropicStream {
         match kind {
             "ping" => {}
             "error" => return Err(error_in(&event)),
-            "message_start" => self.start(event, out)?,
+            "message_start" => self.start(event)?,
             "content_block_start" => self.open(event, out)?,
             "content_block_delta" => {
                 let block = self.block(&event)?;
@@ -105,29 +104,18 @@ impl AnthropicStream {
             "content_block_stop" => self.block(&event)?.close(Some(event), out),
             "message_delta" => self.amend(event)?,
             "message_stop" => self.finish(out)?,
-            _ => {
-                self.begin(out);
-                out.push(StreamEvent::ProviderEvent { raw: event });
-            }
+            _ => out.push(StreamEvent::ProviderEvent { raw: event }),
         }
         Ok(())
     }
 
-    /// Also what is not known may come first.
-    fn begin(&mut self, out: &mut Events) {
-        if !std::mem::replace(&mut self.started, true) {
-            out.push(StreamEvent::StreamStart { warnings: Vec::new() });
-        }
-    }
-
-    fn start(&mut self, mut event: Value, out: &mut Events) -> Result<(), LlmError> {
+    fn start(&mut self, mut event: Value) -> Result<(), LlmError> {
         let Some(Value::Object(message)) = event.get_mut("message").map(Value::take) else {
             return Err(senseless("a `message_start` without a message"));
         };
         if self.message.replace(message).is_some() {
             return Err(senseless("a second `message_start`"));
         }
-        self.begin(out);
         Ok(())
     }
 

@@ -26,25 +26,17 @@ type Events = Vec<StreamEvent>;
 pub struct ChatStream {
     answer: Answer,
     calls_so_far: usize,
-    /// Names the text; the answer's own id.
-    text_id: String,
     open: Open,
-    state: State,
+    finished: bool,
 }
 
 /// The segments that have begun and not ended.
 #[derive(Debug, Default)]
 struct Open {
-    text: bool,
+    /// With its id.
+    text: Option<String>,
     refusal: bool,
     reasoning: bool,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum State {
-    Fresh,
-    Started,
-    Finished,
 }
 
 /// Names the segment of a refusal, which stands beside the text.
@@ -52,14 +44,14 @@ const REFUSAL_ID: &str = "refusal";
 
 impl StreamTranslator for ChatStream {
     fn message(&mut self, event: &str, data: &str, out: &mut Events) -> Result<(), LlmError> {
-        if self.state == State::Finished {
+        if self.finished {
             return Ok(());
         }
         if data.trim() == "[DONE]" {
             return self.finish(out);
         }
         // The first chunk says what stays the same, so it is always read whole.
-        if self.state == State::Started
+        if self.answer.has_begun()
             && let Ok(plain) = serde_json::from_str::<Plain<'_>>(data)
             && self.plain(&plain, out)
         {
@@ -76,7 +68,6 @@ impl StreamTranslator for ChatStream {
         if event == "error" {
             return Err(error(&value, &value));
         }
-        self.start(&value, out);
         match value {
             Value::Object(chunk) if is_chunk(&chunk) => self.chunk(chunk, out),
             other => out.push(StreamEvent::ProviderEvent { raw: other }),
@@ -86,14 +77,11 @@ impl StreamTranslator for ChatStream {
 
     /// Not every server says `[DONE]`; an answer with a finish reason is complete without.
     fn end(&mut self, out: &mut Events) -> Result<(), LlmError> {
-        match self.state {
-            State::Started if self.answer.has_finish_reason() => self.finish(out),
-            _ => Ok(()),
-        }
+        if self.answer.has_finish_reason() { self.finish(out) } else { Ok(()) }
     }
 
     fn is_finished(&self) -> bool {
-        self.state == State::Finished
+        self.finished
     }
 }
 
@@ -107,24 +95,7 @@ fn is_chunk(chunk: &Map<String, Value>) -> bool {
 impl ChatStream {
     /// A translator for a conversation with this many tool calls; calls without an id are numbered on.
     pub(super) fn new(calls_so_far: usize) -> Self {
-        Self {
-            answer: Answer::default(),
-            calls_so_far,
-            text_id: String::new(),
-            open: Open::default(),
-            state: State::Fresh,
-        }
-    }
-
-    fn start(&mut self, chunk: &Value, out: &mut Events) {
-        if self.state == State::Fresh {
-            self.state = State::Started;
-            out.push(StreamEvent::StreamStart { warnings: Vec::new() });
-        }
-        if self.text_id.is_empty() {
-            let id = chunk.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
-            self.text_id = id.unwrap_or("text").to_owned();
-        }
+        Self { answer: Answer::default(), calls_so_far, open: Open::default(), finished: false }
     }
 
     /// A chunk of the usual form; `false` leaves it to be read whole, with nothing done.
@@ -265,11 +236,14 @@ impl ChatStream {
             return;
         }
         self.close_reasoning(out);
-        if !self.open.text {
-            self.open.text = true;
-            out.push(StreamEvent::TextStart { text_id: self.text_id.clone() });
-        }
-        let text_id = self.text_id.clone();
+        let text_id = match &self.open.text {
+            Some(text_id) => text_id.clone(),
+            None => {
+                let text_id = self.answer.id().unwrap_or("text").to_owned();
+                out.push(StreamEvent::TextStart { text_id: text_id.clone() });
+                self.open.text.insert(text_id).clone()
+            }
+        };
         out.push(StreamEvent::TextDelta { text_id, delta: delta.to_owned() });
     }
 
@@ -300,12 +274,11 @@ impl ChatStream {
     }
 
     fn finish(&mut self, out: &mut Events) -> Result<(), LlmError> {
-        if self.state == State::Fresh {
+        if !self.answer.has_begun() {
             return Err(stream_error("the stream ended before it began".to_owned()));
         }
         self.close_reasoning(out);
-        if self.open.text {
-            let text_id = std::mem::take(&mut self.text_id);
+        if let Some(text_id) = self.open.text.take() {
             out.push(StreamEvent::TextEnd { text_id, text: self.answer.whole_text() });
         }
         if self.open.refusal {
@@ -315,7 +288,7 @@ impl ChatStream {
         let mut answer = std::mem::take(&mut self.answer);
         answer.close_calls(self.calls_so_far, out);
         let response = translate(answer.into_completion(), self.calls_so_far)?;
-        self.state = State::Finished;
+        self.finished = true;
         out.push(StreamEvent::Finish {
             finish_reason: response.finish_reason.clone(),
             usage: response.usage.clone(),

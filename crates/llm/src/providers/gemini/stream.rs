@@ -33,7 +33,6 @@ pub struct GeminiStream {
     pending: Option<Pending>,
     /// Ids that were made up, by the place of their part.
     ids: BTreeMap<usize, String>,
-    started: bool,
     finished: bool,
 }
 
@@ -163,7 +162,6 @@ impl GeminiStream {
             segments: 0,
             pending: None,
             ids: BTreeMap::new(),
-            started: false,
             finished: false,
         }
     }
@@ -175,7 +173,6 @@ impl GeminiStream {
         if *self.main.get_or_insert(*index) != *index {
             return false;
         }
-        self.start(out);
         if let Some(usage) = delta.usage_metadata {
             self.fold.usage(usage.get());
         }
@@ -200,7 +197,6 @@ impl GeminiStream {
         {
             return Err(error);
         }
-        self.start(out);
         let Value::Object(mut fields) = chunk else {
             out.push(StreamEvent::ProviderEvent { raw: chunk });
             return Ok(());
@@ -222,13 +218,6 @@ impl GeminiStream {
             None => {}
         }
         Ok(())
-    }
-
-    fn start(&mut self, out: &mut Events) {
-        if !self.started {
-            self.started = true;
-            out.push(StreamEvent::StreamStart { warnings: Vec::new() });
-        }
     }
 
     fn candidate(&mut self, position: u64, value: Value, out: &mut Events) -> Result<(), LlmError> {

@@ -19,7 +19,6 @@ use crate::types::{ContentPart, PartialToolCall, StreamEvent, ToolCall};
 pub struct OpenAiStream {
     /// By `output_index`.
     items: BTreeMap<u64, Item>,
-    started: bool,
     finished: bool,
 }
 
@@ -83,17 +82,14 @@ impl OpenAiStream {
         let Delta { kind, item_id, output_index, delta } = delta;
         match kind.as_ref() {
             "response.output_text.delta" | "response.refusal.delta" => {
-                self.start(out);
                 let item = self.items.entry(*output_index).or_default();
                 item.text(item_id, delta, out);
             }
             "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
-                self.start(out);
                 let item = self.items.entry(*output_index).or_default();
                 item.arguments(delta, out);
             }
             "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
-                self.start(out);
                 let item = self.items.entry(*output_index).or_default();
                 item.reasoning(delta, out);
             }
@@ -108,7 +104,6 @@ impl OpenAiStream {
             let error = value.get("error").filter(|error| error.is_object());
             return Err(error_in(error.unwrap_or(&value), &value));
         }
-        self.start(out);
         match kind {
             "response.created" => {}
             "response.output_item.added" => self.added(value, out),
@@ -131,13 +126,6 @@ impl OpenAiStream {
             _ => out.push(StreamEvent::ProviderEvent { raw: value }),
         }
         Ok(())
-    }
-
-    fn start(&mut self, out: &mut Events) {
-        if !self.started {
-            self.started = true;
-            out.push(StreamEvent::StreamStart { warnings: Vec::new() });
-        }
     }
 
     fn added(&mut self, event: Value, out: &mut Events) {

@@ -23,6 +23,7 @@ pub(super) struct Answer {
     calls: Vec<Call>,
     /// Whether there are choices beside the first.
     others: bool,
+    begun: bool,
 }
 
 #[derive(Debug, Default)]
@@ -35,12 +36,23 @@ enum Content {
 }
 
 impl Answer {
+    /// Whether a chunk has been read whole.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// The server's id of the answer.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.head.get("id").and_then(Value::as_str).filter(|id| !id.is_empty())
+    }
+
     pub(super) fn has_finish_reason(&self) -> bool {
         self.choice.contains_key("finish_reason")
     }
 
     /// Takes what a chunk says beside its choices. Groq states the usage inside a field of its own.
     pub(super) fn head(&mut self, fields: Map<String, Value>) {
+        self.begun = true;
         if let Some(usage) = fields.get("x_groq").and_then(|more| more.get("usage")) {
             self.head.insert("usage".into(), usage.clone());
         }

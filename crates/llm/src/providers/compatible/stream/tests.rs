@@ -73,7 +73,6 @@ fn reasoning_text_and_a_call_have_starts_deltas_and_ends() {
     assert_eq!(
         events[..events.len() - 1],
         [
-            StreamEvent::StreamStart { warnings: vec![] },
             StreamEvent::ReasoningStart,
             StreamEvent::ReasoningDelta { reasoning_delta: "hm".into() },
             StreamEvent::ReasoningEnd,

@@ -58,7 +58,6 @@ fn llm_8_4_text_segments_start_grow_and_end_and_thoughts_are_reasoning() {
     assert_eq!(
         kinds(&events),
         [
-            "stream_start",
             "reasoning_start",
             "reasoning_delta",
             "reasoning_delta",
@@ -92,7 +91,7 @@ fn a_signature_stays_on_its_own_part_and_does_not_split_the_segment() {
     ]);
     assert_eq!(
         kinds(&events),
-        ["stream_start", "text_start", "text_delta", "text_delta", "text_delta", "text_end"]
+        ["text_start", "text_delta", "text_delta", "text_delta", "text_end"]
     );
     assert_eq!(response.text(), "Hello!");
     let sent_back: Vec<_> =
@@ -117,7 +116,6 @@ fn llm_8_9_streamed_calls_start_and_end_with_the_id_of_the_final_response() {
     assert_eq!(
         kinds(&events),
         [
-            "stream_start",
             "tool_call_start",
             "tool_call_delta",
             "tool_call_end",
@@ -246,7 +244,7 @@ fn only_the_first_candidate_becomes_events() {
     let (_, outcome) = feed(std::slice::from_ref(&both));
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Stream, "the second is not over");
     let (events, response) = finished(&[both, late]);
-    assert_eq!(kinds(&events), ["stream_start", "text_start", "text_delta", "text_end"]);
+    assert_eq!(kinds(&events), ["text_start", "text_delta", "text_end"]);
     assert_eq!(response.text(), "a");
     assert_eq!(response.warnings[0].code.as_deref(), Some("further_candidates"));
     let raw = response.raw.unwrap();
@@ -272,16 +270,7 @@ fn late_words_count_and_the_end_may_come_from_the_finish_reason_on() {
     assert_eq!((response.text().as_str(), response.usage.input_tokens), ("ab", 5));
     assert_eq!(
         kinds(&out),
-        [
-            "stream_start",
-            "text_start",
-            "text_delta",
-            "text_end",
-            "text_start",
-            "text_delta",
-            "text_end",
-            "finish"
-        ]
+        ["text_start", "text_delta", "text_end", "text_start", "text_delta", "text_end", "finish"]
     );
 }
 
