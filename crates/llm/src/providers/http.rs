@@ -51,10 +51,15 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Completes a response; its own warnings come after those about the request.
+    /// Completes a response; its own warnings come after those about the request. Money hangs on the counts, so
+    /// an answer that states none says so.
     pub fn wrap(self, response: &mut Response) {
         response.warnings.splice(0..0, self.warnings);
         response.rate_limit = self.rate_limit;
+        if response.usage.raw.is_none() {
+            let message = format!("{}: the answer has no token counts", response.provider);
+            response.warnings.push(Warning::new("usage_missing", message));
+        }
     }
 
     /// Completes an event of a stream.

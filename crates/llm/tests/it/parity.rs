@@ -125,6 +125,34 @@ async fn llm_8_9_simple_text_generation() {
 }
 
 #[tokio::test]
+async fn ruling_llm_usage_that_an_answer_lacks_is_warned_of() {
+    for world in worlds() {
+        for (usage, missing) in [(None, false), (Some(Value::Null), true)] {
+            let reply = || match &usage {
+                Some(usage) => Reply::text("Hello there.").usage(usage.clone()),
+                None => Reply::text("Hello there."),
+            };
+            world.server.push(reply());
+            let whole = generate(world.prompt("Say hello.")).await.unwrap().response;
+            world.server.push(reply());
+            let streamed = stream(world.prompt("Say hello.")).response().await.unwrap();
+            for response in [whole, streamed] {
+                assert_eq!(response.text(), "Hello there.");
+                let codes: Vec<_> = response
+                    .warnings
+                    .iter()
+                    .filter_map(|warning| warning.code.as_deref())
+                    .collect();
+                let wanted: &[&str] = if missing { &["usage_missing"] } else { &[] };
+                assert_eq!(codes, wanted, "{}", world.provider);
+                assert_eq!(response.usage.total_tokens == 0, missing, "{}", world.provider);
+            }
+        }
+        world.done();
+    }
+}
+
+#[tokio::test]
 async fn llm_8_9_streaming_text_generation() {
     for world in worlds() {
         world.server.push(Reply::text("Grüße 😀, all of you").in_chunks_of(7));
