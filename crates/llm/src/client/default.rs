@@ -1,12 +1,12 @@
 //! The client that the high-level calls use when they are given none (unified-llm §2.5).
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError};
 
 use super::Client;
 use crate::error::LlmError;
 
 /// A client that is made when it is first wanted.
-struct Lazy(RwLock<Option<Client>>);
+struct Lazy(Mutex<Option<Client>>);
 
 static DEFAULT: Lazy = Lazy::new();
 
@@ -26,19 +26,15 @@ pub fn default_client() -> Result<Client, LlmError> {
 
 impl Lazy {
     const fn new() -> Self {
-        Self(RwLock::new(None))
+        Self(Mutex::new(None))
     }
 
     fn set(&self, client: Client) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(client);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(client);
     }
 
     fn get_or(&self, open: impl FnOnce() -> Result<Client, LlmError>) -> Result<Client, LlmError> {
-        if let Some(client) = &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
-            return Ok(client.clone());
-        }
-        let mut slot = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        // Another thread may have been faster.
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = &*slot {
             return Ok(client.clone());
         }
