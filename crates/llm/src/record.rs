@@ -107,9 +107,7 @@ impl Shared {
             .iter()
             .find(|message| message.role == Role::User && message.tool_results().next().is_none());
         if let Some(prompt) = prompt {
-            let text = prompt.text();
-            let start: String = text.chars().take(PROMPT_SHOWN).collect();
-            when["first_user"] = self.text_matcher(&start, "contains");
+            when["first_user"] = self.text_matcher(&self.start_of(&prompt.text()), "contains");
         }
         when["tool_results"] = messages[last.map_or(0, |at| at + 1)..]
             .iter()
@@ -117,6 +115,14 @@ impl Shared {
             .map(|result| self.result_matcher(request, result))
             .collect();
         when
+    }
+
+    /// Redacted before it is cut: half a secret does not look like one. It does not end within a mark either.
+    fn start_of(&self, text: &str) -> String {
+        let mut start: String = self.redactor.redact(text).chars().take(PROMPT_SHOWN).collect();
+        let half = (1..REDACTED.len()).rev().find(|length| start.ends_with(&REDACTED[..*length]));
+        start.truncate(start.len() - half.unwrap_or(0));
+        start
     }
 
     fn result_matcher(&self, request: &Request, result: &ToolResultData) -> Value {
@@ -147,7 +153,7 @@ impl Shared {
             Some(durations) => durations.replace_all(&redacted, REDACTED),
             None => redacted,
         };
-        if holed == text {
+        if holed == text && !text.contains(REDACTED) {
             return json!({ whole: text });
         }
         let pieces: Vec<&str> = holed.split(REDACTED).filter(|piece| !piece.is_empty()).collect();
@@ -269,7 +275,28 @@ impl Drop for Recording {
 
 #[cfg(test)]
 mod tests {
+    use canon_runtime::secret::Secret;
+
     use super::*;
+    use crate::types::Message;
+
+    #[test]
+    fn a_secret_at_the_cut_of_the_prompt_does_not_show() {
+        let dir = tempfile::tempdir().unwrap();
+        let redactor = Redactor::new([Secret::new("hunter2-hunter2")]);
+        let recorder = Recorder::open(&dir.path().join("t"), redactor).unwrap();
+        for (before, shown) in [(195, 195), (190, 190), (185, 185), (200, 200), (210, 200)] {
+            let prompt = format!("{}hunter2-hunter2 is it", "x".repeat(before));
+            let request = Request::new("m", vec![Message::user(prompt.as_str())]);
+            let pieces = recorder.shared.when(&request)["first_user"]["contains"].clone();
+            let pieces: Vec<String> = match pieces {
+                Value::String(one) => vec![one],
+                many => serde_json::from_value(many).unwrap(),
+            };
+            assert_eq!(pieces[0], "x".repeat(shown));
+            assert!(pieces.iter().all(|piece| prompt.contains(piece.as_str())), "{pieces:?}");
+        }
+    }
 
     #[test]
     fn a_duration_is_not_demanded_of_a_replay() {
