@@ -16,9 +16,11 @@ use crate::subjects::{SUBJECTS, Subject};
 pub(super) struct Target {
     pub(super) name: String,
     /// Panics when something does not hold. Inputs with another answer are worth mutating further.
-    pub(super) run: Box<dyn Fn(&[u8]) -> Behaviour>,
+    pub(super) run: Run,
     pub(super) corpus: Vec<Vec<u8>>,
 }
+
+pub(super) type Run = Box<dyn Fn(&[u8]) -> Behaviour>;
 
 /// What an input led to, in so far as it tells one path through the code from another.
 pub(super) type Behaviour = u64;
