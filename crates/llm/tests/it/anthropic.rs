@@ -260,9 +260,15 @@ async fn every_parameter_is_accepted_by_models_of_each_generation() {
     let client = client(&server);
     let schema =
         json!({ "type": "object", "properties": { "a": { "type": "integer", "minimum": 1 } } });
-    for model in
-        ["claude-sonnet-4-20250514", "claude-haiku-4-5", "claude-opus-4-6", "claude-opus-5-5"]
-    {
+    for model in [
+        "claude-3-5-haiku-20241022",
+        "claude-sonnet-4-20250514",
+        "claude-haiku-4-5",
+        "claude-opus-4-6",
+        "claude-opus-4-8",
+        "claude-opus-5-5",
+        "claude-fable-5-1",
+    ] {
         for effort in [None, Some("none"), Some("low"), Some("high"), Some("max")] {
             for choice in [ToolChoice::Auto, ToolChoice::None, ToolChoice::Required] {
                 for kind in [

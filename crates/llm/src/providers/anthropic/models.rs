@@ -11,10 +11,24 @@ pub(super) enum ThinkingForm {
     Adaptive,
 }
 
+/// How a model is told not to think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ThinkingOff {
+    /// `thinking: {type: disabled}`.
+    Disabled,
+    /// Nothing need be said: it thinks only when asked to.
+    Unasked,
+    /// `thinking: {type: between_tools}`, the least that it does.
+    BetweenTools,
+    /// It always thinks, and is refused what would say otherwise.
+    Never,
+}
+
 /// What a model takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Abilities {
     pub(super) thinking: ThinkingForm,
+    pub(super) off: ThinkingOff,
     /// `temperature` and `top_p`.
     pub(super) sampling: bool,
     /// Both of them at once.
@@ -33,12 +47,14 @@ impl Abilities {
         else {
             return Self {
                 thinking: ThinkingForm::Budget,
+                off: ThinkingOff::Disabled,
                 sampling: true,
                 both_samplers: true,
                 native_schema: false,
             };
         };
-        let version = version(&tokens[claude + 1..]).unwrap_or((u32::MAX, 0));
+        let tokens = &tokens[claude + 1..];
+        let version = version(tokens).unwrap_or((u32::MAX, 0));
         let thinking = match version {
             v if v < (3, 7) => ThinkingForm::None,
             v if v < (4, 7) => ThinkingForm::Budget,
@@ -46,10 +62,23 @@ impl Abilities {
         };
         Self {
             thinking,
+            off: off(version, tokens),
             sampling: thinking != ThinkingForm::Adaptive,
             both_samplers: version < (4, 1),
             native_schema: version >= (4, 1),
         }
+    }
+}
+
+fn off(version: (u32, u32), tokens: &[&str]) -> ThinkingOff {
+    let is = |family: &str| tokens.iter().any(|token| token.eq_ignore_ascii_case(family));
+    match version {
+        v if v < (4, 7) => ThinkingOff::Disabled,
+        _ if is("fable") || is("mythos") => ThinkingOff::Never,
+        v if v < (5, 0) => ThinkingOff::Unasked,
+        v if v < (5, 5) || is("haiku") => ThinkingOff::Disabled,
+        _ if is("sonnet") => ThinkingOff::BetweenTools,
+        _ => ThinkingOff::Never,
     }
 }
 
@@ -99,9 +128,27 @@ mod tests {
             ("claude-mythos-preview", Adaptive, false, false, true),
             ("kimi-k2", Budget, true, true, false),
         ] {
-            let expected =
-                Abilities { thinking, sampling, both_samplers: both, native_schema: schema };
-            assert_eq!(Abilities::of(model), expected, "{model}");
+            let said = Abilities::of(model);
+            assert_eq!((said.thinking, said.sampling), (thinking, sampling), "{model}");
+            assert_eq!((said.both_samplers, said.native_schema), (both, schema), "{model}");
+        }
+    }
+
+    #[test]
+    fn not_every_model_can_be_told_not_to_think() {
+        for (model, expected) in [
+            ("claude-sonnet-4-5", ThinkingOff::Disabled),
+            ("claude-opus-4-8", ThinkingOff::Unasked),
+            ("claude-opus-5", ThinkingOff::Disabled),
+            ("claude-sonnet-5", ThinkingOff::Disabled),
+            ("claude-haiku-5-5", ThinkingOff::Disabled),
+            ("claude-sonnet-5-5", ThinkingOff::BetweenTools),
+            ("claude-opus-5-5", ThinkingOff::Never),
+            ("claude-fable-5", ThinkingOff::Never),
+            ("claude-mythos-preview", ThinkingOff::Never),
+            ("kimi-k2", ThinkingOff::Disabled),
+        ] {
+            assert_eq!(Abilities::of(model).off, expected, "{model}");
         }
     }
 }

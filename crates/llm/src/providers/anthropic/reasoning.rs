@@ -2,12 +2,12 @@
 //!
 //! `reasoning_effort` becomes a budget on models that take one (low 1,024, medium 8,192, high 24,576 tokens),
 //! and `output_config.effort` with adaptive thinking on those that refuse budgets. `none` switches thinking
-//! off. A `thinking` among the provider's options takes the place of ours.
+//! off, or asks for the least of it where it cannot be. A `thinking` among the provider's options takes the place of ours.
 
 use serde_json::{Map, Value, json};
 
 use super::invalid;
-use super::models::{Abilities, ThinkingForm};
+use super::models::{Abilities, ThinkingForm, ThinkingOff};
 use super::options::Options;
 use crate::catalogue::get_model_info;
 use crate::error::LlmError;
@@ -81,8 +81,20 @@ fn plan(
         _ => abilities.thinking,
     };
     if effort == "none" {
-        let off = (form != ThinkingForm::None).then(|| json!({ "type": "disabled" }));
-        return Ok(Plan { thinking: off, effort: None });
+        let said = |kind: &str| Plan { thinking: Some(json!({ "type": kind })), effort: None };
+        return Ok(match abilities.off {
+            _ if form == ThinkingForm::None => Plan::default(),
+            ThinkingOff::Disabled => said("disabled"),
+            ThinkingOff::Unasked => Plan::default(),
+            ThinkingOff::BetweenTools => {
+                warn("this model cannot be kept from thinking between tools");
+                said("between_tools")
+            }
+            ThinkingOff::Never => {
+                warn("this model always thinks; reasoning_effort `none` was taken for `low`");
+                Plan { thinking: None, effort: Some("low".to_owned()) }
+            }
+        });
     }
     let forced =
         matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named { .. }));

@@ -40,10 +40,21 @@ pub(super) fn check(call: &Call<'_>, issued: &Issued, problems: &mut Vec<String>
         _ => problems.push(format!("thinking: Input tag {kind:?} does not match")),
     }
     if kind == "disabled" {
+        if always_thinks(body) {
+            let message = "\"thinking.type.disabled\" is not supported for this model.";
+            problems.push(message.to_owned());
+        }
         return;
     }
     company(body, problems);
     turn(body, kind == "enabled", issued, problems);
+}
+
+/// Fable and Mythos, and from 5.5 on all but the smallest.
+fn always_thinks(body: &Value) -> bool {
+    let is = |family: &str| body["model"].as_str().is_some_and(|model| model.contains(family));
+    let is_late = Version::of(body).is_some_and(|version| version >= Version(5, 5));
+    is("fable") || is("mythos") || is_late && !is("haiku")
 }
 
 fn budget(call: &Call<'_>, thinking: &Value, problems: &mut Vec<String>) {
