@@ -235,16 +235,18 @@ fn find_line_end(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let (words, _) = bytes.as_chunks::<8>();
-    let found = words.iter().position(|word| {
-        let word = u64::from_ne_bytes(*word);
-        let has_lf = zero_byte(word ^ (ONES * u64::from(b'\n')));
-        let has_cr = zero_byte(word ^ (ONES * u64::from(b'\r')));
-        has_lf | has_cr != 0
-    });
-    let from = found.unwrap_or(words.len()) * 8;
-    let end = bytes[from..].iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
-    Some(from + end)
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let lf = zero_byte(word ^ (ONES * u64::from(b'\n')));
+        let cr = zero_byte(word ^ (ONES * u64::from(b'\r')));
+        // The lowest mark is always a true one.
+        if lf | cr != 0 {
+            return Some(number * 8 + (lf | cr).trailing_zeros() as usize / 8);
+        }
+    }
+    let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+    Some(words.len() * 8 + end)
 }
 
 fn emit_retry(value: &[u8], emit: &mut impl FnMut(SseEvent<'_>)) {

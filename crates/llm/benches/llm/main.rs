@@ -18,7 +18,7 @@ fn main() {
     let (command, rest) = args.split_first().map_or(("decode", &[][..]), |(c, r)| (c.as_str(), r));
     match command {
         "decode" => {
-            decode::measure(rest, 64_000_000, 7);
+            decode::measure(rest, 1_000_000, 16, 25);
             decode::last_event(rest, 40_000, 200);
         }
         "serve" => server::serve(),

@@ -30,11 +30,11 @@ pub struct AnthropicStream {
 
 type Events = Vec<StreamEvent>;
 
-/// The events that come by the thousand, read without building a tree.
+/// The events that come by the thousand, read without building a tree. A `type` with an escape makes it none.
 #[derive(Deserialize)]
 struct Delta<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
+    #[serde(rename = "type")]
+    kind: &'a str,
     index: u64,
     #[serde(borrow)]
     delta: Piece<'a>,
@@ -43,8 +43,8 @@ struct Delta<'a> {
 /// Plain `Cow` fields, because only those are borrowed; which one counts is a matter of `kind`.
 #[derive(Deserialize)]
 struct Piece<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
+    #[serde(rename = "type")]
+    kind: &'a str,
     #[serde(default, borrow)]
     text: Cow<'a, str>,
     #[serde(default, borrow)]
@@ -82,7 +82,7 @@ impl AnthropicStream {
         else {
             return false;
         };
-        match delta.kind.as_ref() {
+        match delta.kind {
             "text_delta" => block.text(delta.text, out),
             "thinking_delta" => block.thinking(delta.thinking, out),
             "input_json_delta" => block.arguments(delta.partial_json, out),

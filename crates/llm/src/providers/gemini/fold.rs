@@ -11,6 +11,8 @@ pub(super) struct Fold {
     head: Map<String, Value>,
     /// The text of the last `usageMetadata`, read at the end: every chunk has one.
     usage: String,
+    /// What the last delta said of the model and of its answer; empty when `head` may say otherwise.
+    names: [String; 2],
     candidates: BTreeMap<u64, Candidate>,
 }
 
@@ -18,7 +20,9 @@ pub(super) struct Fold {
 #[derive(Debug, Default)]
 pub(super) struct Candidate {
     fields: Map<String, Value>,
-    /// Fields of `content` beside the parts.
+    /// The `role` of the content.
+    role: String,
+    /// Fields of `content` beside the role and the parts.
     content: Option<Map<String, Value>>,
     parts: Option<Vec<Value>>,
     run: Option<Run>,
@@ -37,14 +41,22 @@ impl Fold {
         if name == "usageMetadata" {
             self.usage.clear();
         }
+        self.names = Default::default();
         self.head.insert(name, value);
     }
 
-    /// A text field beside the candidates, which is the same in every chunk.
-    pub(super) fn head_text(&mut self, name: &str, value: &str) {
-        if !value.is_empty() && self.head.get(name).and_then(Value::as_str) != Some(value) {
-            self.head.insert(name.to_owned(), json!(value));
+    /// `modelVersion` and `responseId`, which are the same in every chunk.
+    pub(super) fn names(&mut self, model: &str, id: &str) {
+        let names = [model, id];
+        if self.names == names {
+            return;
         }
+        for (field, name) in ["modelVersion", "responseId"].into_iter().zip(names) {
+            if !name.is_empty() {
+                self.head.insert(field.to_owned(), json!(name));
+            }
+        }
+        self.names = names.map(str::to_owned);
     }
 
     /// `usageMetadata` as JSON text.
@@ -96,14 +108,19 @@ impl Candidate {
 
     /// A field of `content` beside the parts.
     pub(super) fn content(&mut self, name: String, value: Value) {
-        self.content.get_or_insert_default().insert(name, value);
+        match value {
+            Value::String(role) if name == "role" => self.role(&role),
+            value => {
+                self.content.get_or_insert_default().insert(name, value);
+            }
+        }
     }
 
     /// The `role` of the content, which is the same in every chunk.
     pub(super) fn role(&mut self, role: &str) {
-        let content = self.content.get_or_insert_default();
-        if !role.is_empty() && content.get("role").and_then(Value::as_str) != Some(role) {
-            content.insert("role".to_owned(), json!(role));
+        self.content.get_or_insert_default();
+        if !role.is_empty() && self.role != role {
+            role.clone_into(&mut self.role);
         }
     }
 
@@ -159,6 +176,9 @@ impl Candidate {
         self.end_run();
         let mut candidate = Map::new();
         if let Some(mut content) = self.content {
+            if !self.role.is_empty() {
+                content.insert("role".to_owned(), Value::String(self.role));
+            }
             if let Some(parts) = self.parts {
                 content.insert("parts".to_owned(), Value::Array(parts));
             }

@@ -58,10 +58,10 @@ struct Delta<'a> {
     candidates: [DeltaCandidate<'a>; 1],
     #[serde(default, borrow)]
     usage_metadata: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    model_version: Cow<'a, str>,
-    #[serde(default, borrow)]
-    response_id: Cow<'a, str>,
+    #[serde(default)]
+    model_version: &'a str,
+    #[serde(default)]
+    response_id: &'a str,
 }
 
 #[derive(Deserialize)]
@@ -78,8 +78,8 @@ struct DeltaCandidate<'a> {
 struct DeltaContent<'a> {
     #[serde(borrow)]
     parts: [DeltaPart<'a>; 1],
-    #[serde(default, borrow)]
-    role: Cow<'a, str>,
+    #[serde(default)]
+    role: &'a str,
 }
 
 #[derive(Deserialize)]
@@ -176,10 +176,9 @@ impl GeminiStream {
         if let Some(usage) = delta.usage_metadata {
             self.fold.usage(usage.get());
         }
-        self.fold.head_text("modelVersion", &delta.model_version);
-        self.fold.head_text("responseId", &delta.response_id);
+        self.fold.names(delta.model_version, delta.response_id);
         let candidate = self.fold.candidate(*index);
-        candidate.role(&content.role);
+        candidate.role(content.role);
         candidate.text(*thought, text);
         self.text(*thought, text, out);
         true

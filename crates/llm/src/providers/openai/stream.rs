@@ -34,11 +34,11 @@ struct Item {
     whole: Option<Value>,
 }
 
-/// The events that come by the thousand, read without building a tree.
+/// The events that come by the thousand, read without building a tree. A `type` with an escape makes it none.
 #[derive(Deserialize)]
 struct Delta<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
+    #[serde(rename = "type")]
+    kind: &'a str,
     #[serde(default, borrow)]
     item_id: Cow<'a, str>,
     #[serde(default)]
@@ -80,7 +80,7 @@ impl OpenAiStream {
     /// Whether the delta was of a known kind.
     fn delta(&mut self, delta: &Delta<'_>, out: &mut Events) -> bool {
         let Delta { kind, item_id, output_index, delta } = delta;
-        match kind.as_ref() {
+        match *kind {
             "response.output_text.delta" | "response.refusal.delta" => {
                 let item = self.items.entry(*output_index).or_default();
                 item.text(item_id, delta, out);
