@@ -16,6 +16,8 @@
 
 pub mod config;
 pub mod events;
+mod fuzzy;
+pub mod patch;
 pub mod pricing;
 pub mod profiles;
 pub mod prompt;

@@ -1,6 +1,7 @@
 //! What a model can do: the [`Tool`] trait, its registry, and the tools of the loop spec §3.3.
 
 mod access;
+mod apply_patch;
 mod args;
 mod edit_file;
 mod glob;
@@ -21,6 +22,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 pub use access::Access;
+pub use apply_patch::ApplyPatch;
 pub use edit_file::EditFile;
 pub use glob::Glob;
 pub use grep::Grep;
@@ -30,7 +32,7 @@ pub use shell::Shell;
 pub use sink::OutputDeltas;
 pub use write_file::WriteFile;
 
-pub(crate) use access::waits_for;
+pub(crate) use access::{normal, waits_for};
 pub(crate) use registry::Registered;
 pub(crate) use sink::Pending;
 
@@ -155,5 +157,5 @@ fn define(name: &str, description: &str, rows: &[(&str, Value, bool)]) -> ToolDe
 
 /// `path` as the environment sees it: absolute, `.` and `..` resolved by name.
 fn resolve(env: &dyn ExecutionEnvironment, path: &str) -> PathBuf {
-    access::normal(&env.working_directory().join(path))
+    normal(&env.working_directory().join(path))
 }

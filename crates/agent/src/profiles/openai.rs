@@ -1,10 +1,12 @@
 //! The OpenAI family.
 
+use std::sync::Arc;
+
 use canon_llm::get_model_info;
 use serde_json::Map;
 
 use super::{Capabilities, Profile, context_window};
-use crate::tools::core_tools;
+use crate::tools::{ApplyPatch, Tool, core_tools};
 
 const BASE: &str = include_str!("openai.md");
 
@@ -17,7 +19,7 @@ pub(super) fn profile(provider: &str, model: &str) -> Profile {
         display_name: info.map_or_else(|| model.to_owned(), |info| info.display_name.clone()),
         knowledge_cutoff: None,
         base_instructions: BASE.trim_end().to_owned(),
-        tools: core_tools(),
+        tools: tools(),
         provider_options: Map::new(),
         capabilities: Capabilities {
             reasoning: info.is_none_or(|info| info.supports_reasoning),
@@ -28,6 +30,13 @@ pub(super) fn profile(provider: &str, model: &str) -> Profile {
         document_names: vec!["AGENTS.md".to_owned(), ".codex/instructions.md".to_owned()],
         command_timeout_ms: None,
     }
+}
+
+/// The core tools, and `apply_patch` where a model of this family looks for it.
+fn tools() -> Vec<Arc<dyn Tool>> {
+    let mut tools = core_tools();
+    tools.insert(1, Arc::new(ApplyPatch));
+    tools
 }
 
 #[cfg(test)]
@@ -42,7 +51,7 @@ mod tests {
                 profile.tools.iter().map(|tool| tool.definition().name).collect();
             assert_eq!(
                 names,
-                ["read_file", "write_file", "edit_file", "shell", "grep", "glob"],
+                ["read_file", "apply_patch", "write_file", "edit_file", "shell", "grep", "glob"],
                 "{provider}"
             );
         }

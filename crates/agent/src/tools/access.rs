@@ -9,8 +9,8 @@ pub enum Access {
     Independent,
     /// Reads a file, or files below a directory; an absolute path without `.` and `..`.
     Reads(PathBuf),
-    /// Changes a file; an absolute path without `.` and `..`.
-    Writes(PathBuf),
+    /// Changes these files; absolute paths without `.` and `..`.
+    Writes(Vec<PathBuf>),
     /// Anything, such as a command: not while a file is being written.
     Anything,
 }
@@ -18,9 +18,10 @@ pub enum Access {
 impl Access {
     fn conflicts_with(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Writes(a), Self::Writes(b)) => a == b,
-            (Self::Writes(file), Self::Reads(place)) | (Self::Reads(place), Self::Writes(file)) => {
-                file.starts_with(place)
+            (Self::Writes(a), Self::Writes(b)) => a.iter().any(|file| b.contains(file)),
+            (Self::Writes(files), Self::Reads(place))
+            | (Self::Reads(place), Self::Writes(files)) => {
+                files.iter().any(|file| file.starts_with(place))
             }
             (Self::Writes(_), Self::Anything) | (Self::Anything, Self::Writes(_)) => true,
             _ => false,
@@ -40,7 +41,7 @@ pub(crate) fn waits_for(calls: &[Access], parallel: bool) -> Vec<Vec<usize>> {
 }
 
 /// `path` with `.` and `..` resolved by name.
-pub(super) fn normal(path: &Path) -> PathBuf {
+pub(crate) fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for component in path.components() {
         match component {
@@ -59,7 +60,7 @@ mod tests {
     use super::*;
 
     fn writes(path: &str) -> Access {
-        Access::Writes(normal(Path::new(path)))
+        Access::Writes(vec![normal(Path::new(path))])
     }
 
     fn reads(path: &str) -> Access {
@@ -76,6 +77,13 @@ mod tests {
     fn what_reads_a_written_file_waits() {
         let calls = [writes("/w/a"), reads("/w/a"), reads("/w"), reads("/other"), Access::Anything];
         assert_eq!(waits_for(&calls, true), [vec![], vec![0], vec![0], vec![], vec![0]]);
+    }
+
+    #[test]
+    fn a_call_that_writes_several_files_waits_for_each() {
+        let both = Access::Writes(vec![PathBuf::from("/w/b"), PathBuf::from("/w/a")]);
+        let calls = [writes("/w/a"), writes("/w/c"), both, reads("/w/b")];
+        assert_eq!(waits_for(&calls, true), [vec![], vec![], vec![0], vec![2]]);
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Tool for EditFile {
 
     fn access(&self, arguments: &Map<String, Value>, env: &dyn ExecutionEnvironment) -> Access {
         args::text(arguments, "file_path")
-            .map_or(Access::Anything, |path| Access::Writes(resolve(env, path)))
+            .map_or(Access::Anything, |path| Access::Writes(vec![resolve(env, path)]))
     }
 
     async fn run(&self, arguments: Map<String, Value>, context: ToolContext) -> ToolOutput {

@@ -64,7 +64,7 @@ async fn loop_9_2_a_custom_tool_overrides_the_profiles() {
     options.extra_tools = vec![Arc::new(Does("shell", || ToolOutput::ok("mine")))];
     let (outcome, _) = run(&mut Session::new(options).unwrap(), "go").await;
     assert_eq!(outcome.text, "ok");
-    assert_eq!(place.requests.all()[0].tools.len(), 6);
+    assert_eq!(place.requests.all()[0].tools.len(), 7);
 }
 
 /// Two commands that can only end when both run at the same time.
@@ -116,6 +116,62 @@ async fn ruling_calls_that_write_one_file_run_in_order() {
     let results = ends(&events);
     assert!(results.iter().all(|(_, _, is_error)| !is_error), "{results:?}");
     assert!(results.last().unwrap().1.ends_with("<20>"), "the command saw the last edit");
+}
+
+#[tokio::test]
+async fn loop_9_3_a_patch_that_fails_is_an_error_result_that_the_model_can_mend() {
+    let place = Place::new();
+    place.write("f", "one\ntwo\n");
+    let patch = |context: &str| {
+        let text =
+            format!("*** Begin Patch\n*** Update File: f\n@@\n {context}\n-two\n+2\n*** End Patch");
+        calls(&[("apply_patch", json!({"patch": text}))])
+    };
+    let refused = json!({"tool_results": [{"is_error": true, "contains": [
+        "f: hunk 1 does not fit", "line 1 of the file is \"one\"", "Nothing was changed."
+    ]}]});
+    let mut second = patch("one");
+    second["when"] = refused;
+    let (outcome, events) = place
+        .play(&[
+            patch("eins"),
+            second,
+            json!({
+                "when": {"tool_results": [{"equals": "Applied the patch:\nM f (+1 -1)"}]},
+                "reply": {"text": "done"},
+            }),
+        ])
+        .await;
+    assert_eq!(outcome.text, "done");
+    assert_eq!(place.read("f"), "one\n2\n");
+    let details = events.iter().rev().find_map(|event| match event {
+        EventData::ToolCallEnd { details, .. } => Some(details.clone()),
+        _ => None,
+    });
+    let path = place.path("f").canonicalize().unwrap();
+    let change = json!({"path": path, "change": "update", "added": 1, "removed": 1});
+    assert_eq!(details, Some(json!({"changes": [change]})));
+}
+
+#[tokio::test]
+async fn ruling_apply_patch_waits_for_other_writes_to_its_files() {
+    let place = Place::new();
+    place.write("g", "g\n");
+    let patch = "*** Begin Patch\n*** Update File: g\n@@\n-g\n+G\n*** Update File: f\n@@\n-1\n+2\n\
+                 *** End Patch";
+    let (_, events) = place
+        .play(&[
+            calls(&[
+                ("write_file", json!({"file_path": "f", "content": "1\n"})),
+                ("apply_patch", json!({"patch": patch})),
+                ("shell", json!({"command": "cat f g"})),
+            ]),
+            says("done"),
+        ])
+        .await;
+    let results = ends(&events);
+    assert!(results.iter().all(|(_, _, is_error)| !is_error), "{results:?}");
+    assert!(results[2].1.contains("2\nG\n"), "{}", results[2].1);
 }
 
 #[tokio::test]

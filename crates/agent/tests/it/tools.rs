@@ -2,23 +2,34 @@
 
 use std::sync::Arc;
 
-use canon_agent::tools::{CommandTimeouts, OutputDeltas, ToolRegistry, core_tools};
-use canon_agent::{ToolContext, ToolOutput};
+use canon_agent::tools::{CommandTimeouts, OutputDeltas, ToolRegistry};
+use canon_agent::{Profile, ToolContext, ToolOutput};
+use canon_exec::ExecutionEnvironment;
 use canon_llm::{ToolCall, ToolCallData};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::Place;
 
-async fn call(place: &Place, tool: &str, arguments: Value) -> ToolOutput {
-    let registry = ToolRegistry::new(core_tools()).unwrap();
+pub(crate) async fn call(place: &Place, tool: &str, arguments: Value) -> ToolOutput {
+    call_in(place.env(), Default::default(), tool, arguments).await
+}
+
+pub(crate) async fn call_in(
+    env: Arc<dyn ExecutionEnvironment>,
+    cancel: CancellationToken,
+    tool: &str,
+    arguments: Value,
+) -> ToolOutput {
+    let registry = ToolRegistry::new(Profile::openai("scripted", "test-model").tools).unwrap();
     let prepared = match registry.prepare(&ToolCall::from(&ToolCallData::new("c", tool, arguments)))
     {
         Ok(prepared) => prepared,
         Err(error) => return ToolOutput::error(error.to_string()),
     };
     let context = ToolContext {
-        env: place.env(),
-        cancel: Default::default(),
+        env,
+        cancel,
         call_id: "c".to_owned(),
         output: OutputDeltas::default(),
         timeouts: CommandTimeouts { default_ms: 10_000, max_ms: 600_000 },

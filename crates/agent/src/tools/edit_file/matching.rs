@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::fuzzy::{indent_shift, plain};
+
 /// An edit that can be made.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Edit {
@@ -129,7 +131,7 @@ fn ignoring_indent_and_punctuation(text: &str, old: &str, new: &str) -> Vec<Plac
         if !same {
             return None;
         }
-        indent_shift(file, wanted).map(|shift| shift.apply(new))
+        indent_shift(file.iter().copied().zip(wanted.iter().copied())).map(|shift| shift.apply(new))
     })
 }
 
@@ -170,55 +172,6 @@ fn by_lines(
         at = last + 1;
     }
     places
-}
-
-/// The white space by which the file's lines are indented more, or less, than the wanted ones.
-enum Shift<'a> {
-    Add(&'a str),
-    Remove(&'a str),
-}
-
-impl Shift<'_> {
-    /// `new`, shifted likewise, so that it fits where it goes.
-    fn apply(&self, new: &str) -> String {
-        new.split_inclusive('\n')
-            .map(|line| match self {
-                _ if line.trim().is_empty() => line.to_owned(),
-                Self::Add(indent) => format!("{indent}{line}"),
-                Self::Remove(indent) => line.strip_prefix(indent).unwrap_or(line).to_owned(),
-            })
-            .collect()
-    }
-}
-
-/// The one shift that explains all lines, if there is one.
-fn indent_shift<'a>(file: &[&'a str], wanted: &[&'a str]) -> Option<Shift<'a>> {
-    let mut pairs = file
-        .iter()
-        .zip(wanted)
-        .filter(|(line, _)| !line.trim().is_empty())
-        .map(|(a, b)| (indent(a), indent(b)));
-    let (of_file, of_wanted) = pairs.next()?;
-    if let Some(more) = of_file.strip_suffix(of_wanted) {
-        return pairs.all(|(a, b)| a.strip_suffix(b) == Some(more)).then_some(Shift::Add(more));
-    }
-    let less = of_wanted.strip_suffix(of_file)?;
-    pairs.all(|(a, b)| b.strip_suffix(a) == Some(less)).then_some(Shift::Remove(less))
-}
-
-fn indent(line: &str) -> &str {
-    &line[..line.len() - line.trim_start().len()]
-}
-
-/// Typographic punctuation as its plain form.
-fn plain(c: char) -> char {
-    match c {
-        '‘' | '’' | '‚' | '‛' => '\'',
-        '“' | '”' | '„' | '‟' => '"',
-        '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' => '-',
-        '\u{a0}' | '\u{2002}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => ' ',
-        other => other,
-    }
 }
 
 #[cfg(test)]
