@@ -98,4 +98,10 @@ pub trait ExecutionEnvironment: Send + Sync + std::fmt::Debug {
 
     /// What confines commands here, as found by running it.
     fn sandbox(&self) -> SandboxReport;
+
+    /// Why nothing may run here any more ([`ExecError::NotRestored`]); it never gets better, and
+    /// whoever works here should end. `None` as long as all is well.
+    fn defect(&self) -> Option<String> {
+        None
+    }
 }

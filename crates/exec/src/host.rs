@@ -5,7 +5,7 @@ pub(crate) mod files;
 pub(crate) mod open;
 pub(crate) mod remove;
 pub(crate) mod resolve;
-mod search;
+pub(crate) mod search;
 pub(crate) mod zones;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub(crate) struct Host {
     files: Arc<Files>,
     options: LocalOptions,
     launcher: Arc<Launcher>,
-    pub(crate) report: SandboxReport,
+    report: SandboxReport,
     /// removed with the environment
     scratch: Option<Scratch>,
 }
@@ -160,6 +160,22 @@ impl Host {
         search::in_background(&options.cancel, move |stop| search.run(&files, &path, stop)).await
     }
 
+    pub(crate) fn platform(&self) -> &str {
+        std::env::consts::OS
+    }
+
+    pub(crate) fn os_version(&self) -> String {
+        os_version()
+    }
+
+    pub(crate) fn sandbox(&self) -> SandboxReport {
+        self.report.clone()
+    }
+
+    pub(crate) fn defect(&self) -> Option<String> {
+        self.launcher.check().err().map(|error| error.to_string())
+    }
+
     /// The working directory must still be there.
     pub(crate) async fn initialize(&self) -> Result<(), FileError> {
         let here = self.files.cwd.clone();
@@ -208,7 +224,7 @@ impl Host {
 }
 
 /// Name and release of the distribution where it says so, and of the kernel.
-pub(crate) fn os_version() -> String {
+fn os_version() -> String {
     let kernel = rustix::system::uname();
     let kernel =
         format!("{} {}", kernel.sysname().to_string_lossy(), kernel.release().to_string_lossy());

@@ -3,7 +3,8 @@
 //! - [`process`] runs one program safely: bounded output, time limit, cancellation, group kill.
 //! - [`group`] and [`namespace`] are what a supervisor needs to own a whole process tree.
 //! - [`environment`] is the trait through which tools touch files and start commands
-//!   (coding agent loop §4.1); [`local`] implements it directly, [`sandbox`] under a policy.
+//!   (coding agent loop §4.1); [`local`] implements it directly, [`sandbox`] under a policy,
+//!   [`ssh`] elsewhere; [`wrap`] puts something around any of them.
 
 pub mod environment;
 pub mod group;
@@ -11,7 +12,10 @@ mod host;
 pub mod local;
 pub mod namespace;
 pub mod process;
+mod remote;
 pub mod sandbox;
+pub mod ssh;
+pub mod wrap;
 
 pub use environment::{
     DirEntry, ExecCommand, ExecutionEnvironment, FileError, FileKind, FileMetadata, GlobOptions,
@@ -19,6 +23,9 @@ pub use environment::{
 };
 pub use local::LocalExecutionEnvironment;
 pub use process::{EnvPolicy, ExecError, ExecResult, Inherit, OutputSink, Script, Shell, Stdin};
+pub use remote::RemoteOptions;
 pub use sandbox::{
     SandboxError, SandboxOptions, SandboxPolicy, SandboxReport, SandboxedEnvironment,
 };
+pub use ssh::{Destination, SshEnvironment, SshOptions};
+pub use wrap::{Logging, Operation, ReadOnly, Record, RecordSink};

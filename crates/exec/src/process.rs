@@ -17,6 +17,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use capture::Capture;
 pub use env::{EnvPolicy, Inherit, is_secret_name};
 pub use run::run;
 pub(crate) use run::{Invocation, run_invocation, run_invocation_then};
@@ -36,6 +37,8 @@ pub enum Shell {
     Bash,
     /// `bash -lc`: reads the login profile
     BashLogin,
+    /// `sh -c`, for places without bash
+    Sh,
     /// `sh -lc`: reads the login profile (Symphony's hooks)
     ShLogin,
 }
@@ -46,6 +49,7 @@ impl Shell {
         match self {
             Self::Bash => ["bash", "-c"],
             Self::BashLogin => ["bash", "-lc"],
+            Self::Sh => ["sh", "-c"],
             Self::ShLogin => ["sh", "-lc"],
         }
     }
@@ -221,12 +225,36 @@ pub enum ExecError {
         /// which rule refused it
         why: String,
     },
+    /// The place where the command should run, or ran, cannot be reached. Whether the command had
+    /// an effect is not known; where it was begun, the other side ends it.
+    #[error("no connection to {place}: {why}{}", until_then(.output))]
+    Unreachable {
+        /// the place
+        place: String,
+        /// what the connection said
+        why: String,
+        /// what had arrived; `None` when the command was not begun
+        output: Option<Box<ExecResult>>,
+    },
     /// The program's state could not be learned after it started; its group was killed.
     #[error("lost track of a started program: {source}; its process group was killed")]
     Wait {
         /// operating system's reason
         source: io::Error,
     },
+}
+
+fn until_then(output: &Option<Box<ExecResult>>) -> String {
+    match output {
+        None => "; the command was not begun".to_owned(),
+        Some(output) if output.combined.is_empty() => {
+            "; the command was begun, and its outcome is not known".to_owned()
+        }
+        Some(output) => format!(
+            "; the command was begun, and its outcome is not known; its output until then:\n{}",
+            output.combined
+        ),
+    }
 }
 
 fn hint(source: &io::Error) -> &'static str {

@@ -54,6 +54,11 @@ pub(crate) enum Event {
         /// What.
         news: ToolNews,
     },
+    /// Nothing may run in the environment any more, for good.
+    EnvironmentLost {
+        /// In words.
+        why: String,
+    },
     /// A timer rang.
     Timer {
         /// Which.

@@ -67,6 +67,8 @@ pub(crate) struct Machine {
     last_text: String,
     context_warned: bool,
     close_when_idle: bool,
+    /// Why no tool may run any more: the session ends when the calls under way have.
+    environment_lost: Option<String>,
     next_id: u64,
     random: u64,
     fx: Vec<Effect>,
@@ -120,6 +122,7 @@ impl Machine {
             last_text: String::new(),
             context_warned: false,
             close_when_idle: false,
+            environment_lost: None,
             next_id: 0,
             random: options.seed,
             fx: Vec::new(),
@@ -179,6 +182,7 @@ impl Machine {
             Event::PrefixMeasured { chars } => self.prefix_chars = chars,
             Event::Model { call, news } => self.on_model(call, news),
             Event::Tool { round, index, news } => self.on_tool(round, index, news),
+            Event::EnvironmentLost { why } => self.environment_lost = Some(why),
             Event::Timer { timer } => self.on_timer(timer),
         }
     }
@@ -210,6 +214,10 @@ impl Machine {
 
     /// One more model call, or the end of the input when a limit is reached.
     fn next_round(&mut self) {
+        if let Some(why) = self.environment_lost.take() {
+            self.fail("environment".to_owned(), why);
+            return;
+        }
         match self.limit_reached() {
             Some(limit) => self.end_input(Status::Limit { limit }),
             None => self.call_model(Attempt::default()),

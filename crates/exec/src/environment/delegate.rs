@@ -1,6 +1,7 @@
-//! Environments that are a thin shell around a host environment.
+//! Environments that are a thin shell around what does the work: this machine, or another.
 
-/// Implements `ExecutionEnvironment` by forwarding to the field `host`.
+/// Implements `ExecutionEnvironment` by forwarding to the field `host`, whose methods have the same
+/// names.
 macro_rules! delegate_to_host {
     ($environment:ty) => {
         #[async_trait::async_trait]
@@ -77,13 +78,16 @@ macro_rules! delegate_to_host {
                 self.host.working_directory()
             }
             fn platform(&self) -> &str {
-                std::env::consts::OS
+                self.host.platform()
             }
             fn os_version(&self) -> String {
-                $crate::host::os_version()
+                self.host.os_version()
             }
             fn sandbox(&self) -> $crate::SandboxReport {
-                self.host.report.clone()
+                self.host.sandbox()
+            }
+            fn defect(&self) -> Option<String> {
+                self.host.defect()
             }
         }
     };

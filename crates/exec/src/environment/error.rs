@@ -62,6 +62,14 @@ pub enum FileError {
         /// the caller's limit in bytes
         limit: u64,
     },
+    /// The place where the file lies cannot be reached. Whether a change was made is not known.
+    #[error("no connection to {place}: {why}")]
+    Unreachable {
+        /// the place
+        place: String,
+        /// what the connection said
+        why: String,
+    },
     /// Anything else.
     #[error("{}: {source}", path.display())]
     Io {

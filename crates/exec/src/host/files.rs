@@ -13,7 +13,7 @@ use super::zones::{Access, Zones};
 use crate::environment::{DirEntry, FileError, FileKind, FileMetadata, WriteOutcome};
 
 /// Most entries of one listing; what is nearer the top is kept.
-const LIST_LIMIT: usize = 10_000;
+pub(crate) const LIST_LIMIT: usize = 10_000;
 
 /// The files that an environment may touch.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ mod walk;
 
 use tokio_util::sync::CancellationToken;
 
-pub(super) use glob::Glob;
-pub(super) use grep::Grep;
+pub(crate) use glob::Glob;
+pub(crate) use grep::Grep;
 
 use crate::environment::SearchError;
 

@@ -16,6 +16,8 @@ pub(super) struct Pump {
     stdin: Option<ChildStdin>,
     input: Vec<u8>,
     written: usize,
+    /// input is not closed after its last byte
+    holds: bool,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     buffers: (Vec<u8>, Vec<u8>),
@@ -52,6 +54,7 @@ impl Pump {
             stdin: child.stdin.take(),
             input,
             written: 0,
+            holds: false,
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
             buffers: (vec![0; BUFFER], vec![0; BUFFER]),
@@ -62,6 +65,15 @@ impl Pump {
                 sink,
             },
         }
+    }
+
+    /// Input stays open until [`close_input`](Self::close_input) or the program's end.
+    pub(super) fn hold_input(&mut self) {
+        self.holds = true;
+    }
+
+    pub(super) fn close_input(&mut self) {
+        self.stdin = None;
     }
 
     /// Moves bytes until `other` is done.
@@ -105,7 +117,8 @@ impl Pump {
 
     /// One chunk of something; never completes when all pipes are closed.
     async fn step(&mut self) {
-        let Self { stdin, input, written, stdout, stderr, buffers, captures } = self;
+        let Self { stdin, input, written, holds, stdout, stderr, buffers, captures } = self;
+        let only_held = *holds && *written == input.len();
         tokio::select! {
             count = read(stdout, &mut buffers.0) => {
                 captures.take(OutputStream::Stdout, &buffers.0[..count]);
@@ -115,10 +128,10 @@ impl Pump {
                 captures.take(OutputStream::Stderr, &buffers.1[..count]);
                 if count == 0 { *stderr = None; }
             }
-            count = write(stdin, &input[*written..]) => {
+            count = write(stdin, &input[*written..]), if !only_held => {
                 *written += count;
                 // Also when nobody reads any more (count 0): closing is all that is left to do.
-                if count == 0 || *written == input.len() { *stdin = None; }
+                if count == 0 || (*written == input.len() && !*holds) { *stdin = None; }
             }
         }
     }

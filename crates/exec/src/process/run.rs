@@ -24,6 +24,8 @@ use crate::group::{ChildSetup, prepare_child};
 const DRAIN: Duration = Duration::from_millis(100);
 /// How long a program may take to end after KILL.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
+/// How long after the grace a program that was told by the end of its input may still run.
+const HANG_UP_PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(5);
 
 /// A program with all that [`run`] decides about it; sandboxes build these.
@@ -42,6 +44,8 @@ pub(crate) struct Invocation {
     pub(crate) inherited: Vec<OwnedFd>,
     /// the program is a sandbox around the command
     pub(crate) is_wrapper: bool,
+    /// input stays open after its last byte; closing it, instead of TERM, tells the program to end
+    pub(crate) holds_input: bool,
 }
 
 impl From<Script> for Invocation {
@@ -58,6 +62,7 @@ impl From<Script> for Invocation {
             on_output: script.on_output,
             inherited: Vec::new(),
             is_wrapper: false,
+            holds_input: false,
         }
     }
 }
@@ -130,6 +135,9 @@ async fn drive(
     let stdin = std::mem::take(&mut invocation.stdin);
     let mut pump =
         Pump::new(&mut child, stdin, invocation.output_limit, invocation.on_output.take());
+    if invocation.holds_input {
+        pump.hold_input();
+    }
 
     let deadline = invocation.timeout.and_then(|limit| started.checked_add(limit));
     let end = pump.during(first_end(&mut child, deadline, &invocation.cancel, &abandoned)).await;
@@ -139,7 +147,11 @@ async fn drive(
         End::Exited(status) => status,
         End::TimedOut | End::Cancelled => {
             let until = *grace_end.insert(Instant::now() + invocation.grace);
-            terminate(&mut child, &tree, &mut pump, until).await
+            if invocation.holds_input {
+                hang_up(&mut child, &tree, &mut pump, until + HANG_UP_PATIENCE).await
+            } else {
+                terminate(&mut child, &tree, &mut pump, until).await
+            }
         }
     };
     settle(&tree, &mut pump, grace_end, invocation.grace).await;
@@ -216,6 +228,24 @@ async fn terminate(
     if let Ok(status) = pump.during(timeout_at(until, child.wait())).await {
         return status;
     }
+    kill(child, tree, pump).await
+}
+
+/// The end of its input, time for the other side to end the command with its own grace, KILL.
+async fn hang_up(
+    child: &mut Child,
+    tree: &Tree,
+    pump: &mut Pump,
+    until: Instant,
+) -> io::Result<ExitStatus> {
+    pump.close_input();
+    if let Ok(status) = pump.during(timeout_at(until, child.wait())).await {
+        return status;
+    }
+    kill(child, tree, pump).await
+}
+
+async fn kill(child: &mut Child, tree: &Tree, pump: &mut Pump) -> io::Result<ExitStatus> {
     tree.kill();
     let patience = Instant::now() + KILL_PATIENCE;
     pump.during(timeout_at(patience, child.wait()))

@@ -69,6 +69,17 @@ impl Launcher {
         prepared.map_err(|source| ExecError::Spawn { program: "the sandbox".into(), source })
     }
 
+    /// Whether commands may still run here.
+    ///
+    /// # Errors
+    /// [`ExecError::NotRestored`], when an earlier command made it so.
+    pub(crate) fn check(&self) -> Result<(), ExecError> {
+        if let Self::Confined(confined) = self {
+            confined.git.check()?;
+        }
+        Ok(())
+    }
+
     /// Puts right what a command may have left.
     ///
     /// # Errors

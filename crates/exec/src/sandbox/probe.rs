@@ -161,6 +161,7 @@ fn plain(argv: Vec<std::ffi::OsString>) -> Invocation {
         on_output: None,
         inherited: Vec::new(),
         is_wrapper: false,
+        holds_input: false,
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     /// Makes it below the system's temporary directory, for this user only.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let parent = std::env::temp_dir().canonicalize()?;
         let scratch = Self { base: parent.join(canon_runtime::id::new("canon-sandbox")) };
         let mut private = DirBuilder::new();

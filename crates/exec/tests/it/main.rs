@@ -3,6 +3,7 @@
 // A panic here is the report.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod elsewhere;
 mod files;
 mod git_programs;
 mod limits;
@@ -10,4 +11,6 @@ mod namespaces;
 mod process;
 mod sandbox;
 mod search;
+mod ssh;
 mod support;
+mod wrap;

@@ -116,6 +116,10 @@ impl Job {
                 Err(refused) => ToolOutput::error(refused.to_string()),
             }
         };
+        if let Some(why) = self.context.env.defect() {
+            // A driver that is gone needs no news.
+            let _ = self.inbox.send(Event::EnvironmentLost { why }).await;
+        }
         self.send(ToolNews::Finished(output)).await;
     }
 

@@ -301,6 +301,23 @@ fn loop_detection_can_be_switched_off() {
 }
 
 #[test]
+fn a_lost_environment_ends_the_session_when_its_calls_have_ended() {
+    let mut rig = Rig::new(SessionConfig::default());
+    rig.submit("work");
+    rig.submit("and more");
+    rig.reply_calls(&["a", "b"]);
+    rig.apply(Event::EnvironmentLost { why: "nothing more runs here".to_owned() });
+    rig.finish(0, "refused");
+    assert_eq!(rig.machine.state(), SessionState::Processing);
+    let effects = rig.finish(1, "refused");
+    assert_eq!(effects.last(), Some(&Effect::Stop));
+    assert!(rig.open_call().is_none(), "the model is not asked again");
+    assert_eq!(rig.machine.state(), SessionState::Closed);
+    let Status::Failed { code, message } = rig.outcome().status else { panic!("not failed") };
+    assert_eq!((code.as_str(), message.as_str()), ("environment", "nothing more runs here"));
+}
+
+#[test]
 fn loop_9_1_abort_stops_a_model_call_and_closes() {
     let mut rig = Rig::new(SessionConfig::default());
     rig.submit("work");

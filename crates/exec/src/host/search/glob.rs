@@ -10,14 +10,14 @@ use crate::environment::{GlobOptions, GlobResult, SearchError};
 use crate::host::files::Files;
 
 /// A search to run.
-pub(in crate::host) struct Glob {
+pub(crate) struct Glob {
     pattern: String,
     hidden: bool,
     max_results: usize,
 }
 
 impl Glob {
-    pub(in crate::host) fn new(pattern: &str, options: &GlobOptions) -> Result<Self, SearchError> {
+    pub(crate) fn new(pattern: &str, options: &GlobOptions) -> Result<Self, SearchError> {
         PathPattern::new(pattern, false)?;
         Ok(Self {
             pattern: pattern.to_owned(),
@@ -32,8 +32,7 @@ impl Glob {
         path: &Path,
         stop: &CancellationToken,
     ) -> Result<GlobResult, SearchError> {
-        let (path, pattern) = self.place(files, path);
-        let pattern = PathPattern::new(&pattern, false)?;
+        let (path, pattern) = self.place(&files.cwd, path)?;
         let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
         files_below(files, &path, self.hidden, stop, |file| {
             if pattern.matches(&file.relative) {
@@ -43,16 +42,36 @@ impl Glob {
             }
             true
         })?;
+        Ok(self.newest_first(found))
+    }
+
+    /// What is reported of the files found.
+    pub(crate) fn newest_first<T: Ord>(&self, mut found: Vec<(T, PathBuf)>) -> GlobResult {
         found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         let truncated = found.len() > self.max_results;
         found.truncate(self.max_results);
-        Ok(GlobResult { paths: found.into_iter().map(|(_, path)| path).collect(), truncated })
+        GlobResult { paths: found.into_iter().map(|(_, path)| path).collect(), truncated }
+    }
+
+    /// Whether hidden files are looked at.
+    pub(crate) fn hidden(&self) -> bool {
+        self.hidden
+    }
+
+    /// Where to begin, and what the names below that place must be like.
+    pub(crate) fn place(
+        &self,
+        cwd: &Path,
+        path: &Path,
+    ) -> Result<(PathBuf, PathPattern), SearchError> {
+        let (place, pattern) = self.split(cwd, path);
+        Ok((place, PathPattern::new(&pattern, false)?))
     }
 
     /// An absolute pattern says itself where to begin: at its part without wildcards.
-    fn place(&self, files: &Files, path: &Path) -> (PathBuf, String) {
+    fn split(&self, cwd: &Path, path: &Path) -> (PathBuf, String) {
         if !self.pattern.starts_with('/') {
-            return (files.cwd.join(path), self.pattern.clone());
+            return (cwd.join(path), self.pattern.clone());
         }
         let wild = self.pattern.find(['*', '?', '[', '{', '\\']).unwrap_or(self.pattern.len());
         let cut = self.pattern[..wild].rfind('/').unwrap_or(0);

@@ -18,7 +18,7 @@ const LINE_LIMIT: usize = 2000;
 const HEAP_LIMIT: usize = 64 * 1024 * 1024;
 
 /// A search to run.
-pub(in crate::host) struct Grep {
+pub(crate) struct Grep {
     matcher: RegexMatcher,
     glob: Option<PathPattern>,
     searcher: SearcherBuilder,
@@ -28,7 +28,7 @@ pub(in crate::host) struct Grep {
 }
 
 impl Grep {
-    pub(in crate::host) fn new(pattern: &str, options: &GrepOptions) -> Result<Self, SearchError> {
+    pub(crate) fn new(pattern: &str, options: &GrepOptions) -> Result<Self, SearchError> {
         let mut regex = RegexMatcherBuilder::new();
         regex.case_insensitive(options.case_insensitive).multi_line(true);
         if options.multiline {
@@ -67,32 +67,57 @@ impl Grep {
         path: &Path,
         stop: &CancellationToken,
     ) -> Result<GrepResult, SearchError> {
-        let mut searcher = self.searcher.build();
-        let mut result = GrepResult::default();
-        let mut budget = self.max_results;
+        let mut findings = self.findings();
         files_below(files, path, self.hidden, stop, |file| {
-            if self.glob.as_ref().is_some_and(|glob| !glob.matches(&file.relative)) {
+            if !self.wants(&file.relative) {
                 return true;
             }
             let Ok((opened, _)) = open_regular(&file.host, &file.shown) else { return true };
-            let mut collector = Collector {
-                mode: self.mode,
-                path: file.shown,
-                matches: 0,
-                budget: &mut budget,
-                result: &mut result,
-            };
-            // A file that cannot be read to its end has shown what could be read.
-            let _unreadable = searcher.search_reader(
-                &self.matcher,
-                Stoppable { file: opened, stop },
-                &mut collector,
-            );
-            collector.close();
-            !result.truncated
+            self.search(file.shown, Stoppable { file: opened, stop }, &mut findings)
         })?;
-        Ok(result)
+        Ok(findings.result)
     }
+
+    /// Nothing found yet.
+    pub(crate) fn findings(&self) -> Findings {
+        Findings {
+            searcher: self.searcher.build(),
+            budget: self.max_results,
+            result: GrepResult::default(),
+        }
+    }
+
+    /// Whether a file of this name, relative to where the search began, is to be searched.
+    pub(crate) fn wants(&self, relative: &Path) -> bool {
+        self.glob.as_ref().is_none_or(|glob| glob.matches(relative))
+    }
+
+    /// Whether hidden files are to be searched.
+    pub(crate) fn hidden(&self) -> bool {
+        self.hidden
+    }
+
+    /// Searches one file; false when there is no room for more.
+    pub(crate) fn search(&self, shown: PathBuf, content: impl Read, to: &mut Findings) -> bool {
+        let mut collector = Collector {
+            mode: self.mode,
+            path: shown,
+            matches: 0,
+            budget: &mut to.budget,
+            result: &mut to.result,
+        };
+        // A file that cannot be read to its end has shown what could be read.
+        let _unreadable = to.searcher.search_reader(&self.matcher, content, &mut collector);
+        collector.close();
+        !to.result.truncated
+    }
+}
+
+/// What a search has come by, and what it may still report.
+pub(crate) struct Findings {
+    searcher: Searcher,
+    budget: usize,
+    pub(crate) result: GrepResult,
 }
 
 /// Takes down what one file holds.

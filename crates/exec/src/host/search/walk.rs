@@ -74,7 +74,7 @@ pub(super) fn files_below(
 }
 
 /// A compiled path pattern.
-pub(super) struct PathPattern {
+pub(crate) struct PathPattern {
     matcher: GlobMatcher,
     name_only: bool,
 }
@@ -96,7 +96,7 @@ impl PathPattern {
         Ok(Self { matcher: glob.compile_matcher(), name_only: bare_is_name && !text.contains('/') })
     }
 
-    pub(super) fn matches(&self, relative: &Path) -> bool {
+    pub(crate) fn matches(&self, relative: &Path) -> bool {
         let subject =
             if self.name_only { relative.file_name().map(Path::new) } else { Some(relative) };
         subject.is_some_and(|subject| self.matcher.is_match(subject))

@@ -1,0 +1,162 @@
+//! The programs that hold a connection and use it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
+
+use super::{Destination, SshOptions};
+use crate::group::{ChildSetup, prepare_child};
+use crate::process::spawner;
+use crate::sandbox::Scratch;
+
+/// Longest path of a socket that leaves `ssh` room for a suffix of its own.
+const SOCKET_PATH_LIMIT: usize = 80;
+/// What the master says when the login has worked.
+const READY: &str = "canon-connected";
+/// Runs there as long as the master's input is open here, hence as long as this process lives.
+const HOLD: &str = "echo canon-connected; exec cat";
+/// How much longer than connecting a login may take.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(20);
+
+/// A connection that is made when it is first used, and again when it has broken.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    destination: Destination,
+    options: SshOptions,
+    /// for the socket through which operations share the connection
+    scratch: Option<Scratch>,
+    master: Mutex<Option<Child>>,
+}
+
+impl Connection {
+    pub(super) fn new(destination: Destination, options: SshOptions) -> Result<Self, String> {
+        let scratch = match options.multiplex {
+            true => Some(Scratch::new().map_err(|error| error.to_string())?),
+            false => None,
+        };
+        // Where the path is too long for a socket, every operation connects by itself.
+        let scratch = scratch
+            .filter(|scratch| scratch.base().as_os_str().len() + "/s".len() <= SOCKET_PATH_LIMIT);
+        Ok(Self { destination, options, scratch, master: Mutex::new(None) })
+    }
+
+    pub(super) fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    fn socket(&self) -> Option<PathBuf> {
+        self.scratch.as_ref().map(|scratch| scratch.base().join("s"))
+    }
+
+    /// `ssh … HOST COMMAND`, with a connection to share where there is one.
+    pub(super) async fn command(&self, command: &str) -> Result<Vec<OsString>, String> {
+        self.ensure_master().await?;
+        Ok(self.argv("ControlMaster=no", command))
+    }
+
+    fn argv(&self, role: &str, command: &str) -> Vec<OsString> {
+        let mut argv: Vec<OsString> = vec![self.options.program.clone().into(), "-T".into()];
+        let seconds = self.options.connect_timeout.as_secs().max(1);
+        let settings = [
+            "BatchMode=yes".to_owned(),
+            format!("ConnectTimeout={seconds}"),
+            "ServerAliveInterval=15".to_owned(),
+            "ServerAliveCountMax=3".to_owned(),
+            "ForwardAgent=no".to_owned(),
+            "ForwardX11=no".to_owned(),
+            "ClearAllForwardings=yes".to_owned(),
+            "PermitLocalCommand=no".to_owned(),
+            "RemoteCommand=none".to_owned(),
+            "ControlPersist=no".to_owned(),
+            "EscapeChar=none".to_owned(),
+            "LogLevel=ERROR".to_owned(),
+        ];
+        for setting in settings {
+            argv.extend(["-o".into(), setting.into()]);
+        }
+        match self.socket() {
+            Some(socket) => {
+                let mut path = OsString::from("ControlPath=");
+                path.push(socket);
+                argv.extend(["-o".into(), role.into(), "-o".into(), path]);
+            }
+            None => argv.extend(["-o".into(), "ControlPath=none".into()]),
+        }
+        argv.extend(self.options.arguments.iter().cloned());
+        argv.extend(self.destination.arguments().into_iter().map(OsString::from));
+        argv.push(command.into());
+        argv
+    }
+
+    async fn ensure_master(&self) -> Result<(), String> {
+        if self.scratch.is_none() {
+            return Ok(());
+        }
+        let mut master = self.master.lock().await;
+        if let Some(child) = master.as_mut()
+            && matches!(child.try_wait(), Ok(None))
+        {
+            return Ok(());
+        }
+        *master = None;
+        if let Some(socket) = self.socket() {
+            let _from_a_broken_one = std::fs::remove_file(socket);
+        }
+        let limit = self.options.connect_timeout + LOGIN_PATIENCE;
+        *master = match tokio::time::timeout(limit, self.start_master()).await {
+            Ok(started) => Some(started?),
+            Err(_) => return Err(format!("no login within {} s", limit.as_secs())),
+        };
+        Ok(())
+    }
+
+    async fn start_master(&self) -> Result<Child, String> {
+        let argv = self.argv("ControlMaster=yes", HOLD);
+        let mut argv = argv.iter();
+        let program = argv.next().cloned().unwrap_or_default();
+        let mut command = Command::new(&program);
+        command
+            .args(argv)
+            .current_dir("/")
+            .env_clear()
+            .envs(crate::remote::carrier_environment().resolve_current())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let setup = ChildSetup { session: true, die_with_parent: true, inherited: Vec::new() };
+        prepare_child(command.as_std_mut(), setup);
+        let started = spawner::spawn(command).await;
+        let mut child = started
+            .map_err(|error| format!("cannot start `{}`: {error}", program.to_string_lossy()))?;
+        let (stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
+        if let Some(stdout) = stdout {
+            // A start-up file of the login shell may say something of its own before.
+            let mut lines = BufReader::new(stdout).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if line.ends_with(READY) {
+                    return Ok(child);
+                }
+            }
+        }
+        let mut said = Vec::new();
+        if let Some(stderr) = stderr.as_mut() {
+            let _broken_pipe = stderr.take(8 * 1024).read_to_end(&mut said).await;
+        }
+        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        Err(if said.is_empty() { "ssh ended without a word".to_owned() } else { said })
+    }
+
+    /// Ends the shared connection.
+    pub(super) async fn end(&self) {
+        if let Some(mut master) = self.master.lock().await.take() {
+            let _already_gone = master.start_kill();
+            let _reaped = master.wait().await;
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Environments around other environments (coding agent loop §4.4).
+
+mod logging;
+mod read_only;
+
+pub use logging::{Logging, Operation, Record, RecordSink};
+pub use read_only::ReadOnly;
