@@ -142,7 +142,12 @@ pub(super) fn part(block: &Value, id: Option<&String>) -> Option<ContentPart> {
     let kind = block.as_object().and_then(|fields| {
         fields.keys().find(|name| !matches!(name.as_str(), "thought" | "thoughtSignature"))
     });
-    let kind = kind.map_or("unknown", String::as_str);
+    let kind = match kind.map_or("unknown", String::as_str) {
+        // Names of unified parts, which could not be read again.
+        taken @ ("text" | "image" | "audio" | "document" | "thinking" | "redacted_thinking"
+        | "tool_call" | "tool_result") => format!("part.{taken}"),
+        other => other.to_owned(),
+    };
     Some(ContentPart::provider_block(NAME, kind, block.clone()))
 }
 
