@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::generate::Progress;
 
-pub(crate) use classify::{from_code_and_message, from_http, parse_retry_after};
+pub(crate) use classify::{from_body, from_code_and_message, from_http, parse_retry_after, quote};
 
 /// The classes of unified-llm §6.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

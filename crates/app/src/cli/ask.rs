@@ -196,7 +196,7 @@ fn seconds(timeout: f64) -> Result<Duration, Error> {
 
 fn schema(path: &Path) -> Result<Value, Error> {
     let wrong = |why: String| Error::input(format!("--schema {}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = prompt::text_of(path).map_err(wrong)?;
     let schema = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     Schema::compile(&schema).map_err(|error| wrong(error.to_string()))?;
     Ok(schema)

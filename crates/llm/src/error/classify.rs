@@ -18,7 +18,7 @@ pub(crate) fn from_http(
 ) -> LlmError {
     let raw: Option<Value> = serde_json::from_slice(body).ok();
     let said = raw.as_ref().map(Said::read).unwrap_or_default();
-    let message = said.message.unwrap_or_else(|| quote(body));
+    let message = said.message.unwrap_or_else(|| quoted(status, body));
     let kind = by_code(said.code.as_deref())
         .or_else(|| by_status(status))
         .or_else(|| by_message(&message))
@@ -53,6 +53,14 @@ pub(crate) fn from_code_and_message(
         .with_code(code.map(str::to_owned))
         .with_retry_after(wait)
         .with_raw(Some(raw))
+}
+
+/// The error object in a body that came with status 200, as gateways send it; `None` when there is none.
+pub(crate) fn from_body(provider: &str, body: &Value) -> Option<LlmError> {
+    body.get("error").filter(|error| !error.is_null())?;
+    let Said { message, code } = Said::read(body);
+    let otherwise = ErrorKind::Server;
+    Some(from_code_and_message(provider, code.as_deref(), &message?, otherwise, body.clone()))
 }
 
 /// `Retry-After` as seconds or as an HTTP date; a date that has passed means now.
@@ -100,12 +108,20 @@ impl Said {
     }
 }
 
-fn quote(body: &[u8]) -> String {
+/// What a body says that has no error object; the name of the status when it says nothing.
+fn quoted(status: u16, body: &[u8]) -> String {
+    let text = quote(body);
+    if !text.is_empty() {
+        return text;
+    }
+    let name = reqwest::StatusCode::from_u16(status).ok().and_then(|it| it.canonical_reason());
+    name.map_or_else(|| "no message".to_owned(), |name| format!("no message beside `{name}`"))
+}
+
+/// The beginning of a body.
+pub(crate) fn quote(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let text = text.trim();
-    if text.is_empty() {
-        return "no message".to_owned();
-    }
     match text.char_indices().find(|(at, _)| *at >= QUOTE_LIMIT) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -7,7 +7,7 @@ use super::http::{AdapterTimeout, Answer, Envelope, HttpDriver, events};
 use super::media::inline_local_files;
 use super::wire::{Call, Mode, Wire};
 use crate::adapter::ProviderAdapter;
-use crate::error::{ErrorKind, LlmError};
+use crate::error::{ErrorKind, LlmError, from_body};
 use crate::types::{EventStream, Request, Response, ToolChoice};
 
 /// An endpoint that speaks a wire format.
@@ -49,6 +49,13 @@ impl<W: Wire> HttpAdapter<W> {
         Ok(call)
     }
 
+    /// Gateways answer 200 with an error object. What that says is worth more than that it is no answer.
+    fn said_instead(&self, error: LlmError) -> LlmError {
+        let is_no_answer = error.kind() == ErrorKind::Provider;
+        let body = error.raw().filter(|_| is_no_answer);
+        body.and_then(|body| from_body(self.wire.name(), body)).unwrap_or(error)
+    }
+
     fn limits(&self, model: &str) -> AdapterTimeout {
         self.timeout.unwrap_or_else(|| {
             if self.wire.is_slow(model) {
@@ -72,7 +79,8 @@ impl<W: Wire> ProviderAdapter for HttpAdapter<W> {
         let limits = self.limits(&request.model);
         let Answer { body, rate_limit } =
             self.http.post(&self.base_url, &call, limits.request).await?;
-        let mut response = self.wire.response(&request, body)?;
+        let answered = self.wire.response(&request, body);
+        let mut response = answered.map_err(|error| self.said_instead(error))?;
         Envelope { warnings: call.warnings, rate_limit }.wrap(&mut response);
         Ok(response)
     }

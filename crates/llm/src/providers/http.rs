@@ -12,7 +12,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
 use super::wire::Call;
-use crate::error::{ErrorKind, LlmError, from_http};
+use crate::error::{ErrorKind, LlmError, from_http, quote};
 use crate::types::{RateLimitInfo, Response, StreamEvent, Warning};
 
 pub use headers::{rate_limit, retry_after};
@@ -150,8 +150,9 @@ impl HttpDriver {
             let limits = rate_limit(response.headers(), SystemTime::now());
             let bytes = self.body(response).await?;
             let body = serde_json::from_slice(&bytes).map_err(|error| {
-                self.error(ErrorKind::Provider, format!("the answer is no JSON: {error}"))
-                    .with_source(error)
+                let start = quote(&self.redacted(&bytes));
+                let message = format!("the answer is no JSON: {error}; it is `{start}`");
+                self.error(ErrorKind::Provider, message).with_source(error)
             })?;
             Ok(Answer { body, rate_limit: limits })
         };
@@ -226,9 +227,22 @@ impl HttpDriver {
         if status.is_success() {
             return Ok(response);
         }
+        if status.is_redirection() {
+            return Err(self.redirected(&response));
+        }
         let wait = retry_after(response.headers(), SystemTime::now());
         let bytes = self.body(response).await.unwrap_or_default();
         Err(from_http(&self.provider, status.as_u16(), wait, &self.redacted(&bytes)))
+    }
+
+    /// A request with a key in it goes only where the settings say.
+    fn redirected(&self, response: &reqwest::Response) -> LlmError {
+        let to = response.headers().get(reqwest::header::LOCATION);
+        let to = to.map(|to| String::from_utf8_lossy(to.as_bytes()));
+        // What stands behind the path may be a token of some login page.
+        let to = to.as_deref().and_then(|to| to.split(['?', '#']).next()).unwrap_or("nowhere");
+        let message = format!("redirected to `{to}`, which is not followed; see to the base URL");
+        self.error(ErrorKind::Configuration, message).with_status(response.status().as_u16())
     }
 
     fn redacted(&self, body: &[u8]) -> Vec<u8> {
@@ -276,13 +290,20 @@ pub(super) fn base_url_from(
     lookup: &dyn Fn(&str) -> Option<String>,
     variable: &str,
 ) -> Result<Option<String>, LlmError> {
-    match lookup(variable) {
-        None => Ok(None),
-        Some(url) if url.starts_with("http://") || url.starts_with("https://") => Ok(Some(url)),
-        Some(_) => Err(LlmError::new(
-            ErrorKind::Configuration,
-            format!("{variable} is no http or https URL"),
-        )),
+    let Some(url) = lookup(variable) else { return Ok(None) };
+    // The value may hold a password, so it is not quoted.
+    let refuse =
+        |why: &str| Err(LlmError::new(ErrorKind::Configuration, format!("{variable} {why}")));
+    match reqwest::Url::parse(&url) {
+        Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => {
+            refuse("is no http or https URL")
+        }
+        // Paths are put behind it.
+        Ok(parsed) if parsed.query().is_some() || parsed.fragment().is_some() => {
+            refuse("has a query or a fragment, which a base URL cannot have")
+        }
+        Ok(_) => Ok(Some(url.trim().to_owned())),
+        Err(error) => refuse(&format!("is no http or https URL: {error}")),
     }
 }
 

@@ -6,6 +6,7 @@
 mod anthropic;
 mod compatible;
 mod fuzz;
+mod gateways;
 mod gemini;
 mod generate;
 mod journey;

@@ -44,7 +44,16 @@ impl Failure {
     pub(super) fn into_error(self) -> Error {
         match self {
             Self::Model(error) if error.kind() == ErrorKind::Abort => interrupted(),
-            Self::Model(error) => Error::new(Kind::of_model(&error), plain(&error.to_string())),
+            Self::Model(error) => {
+                let shown = Error::new(Kind::of_model(&error), plain(&error.to_string()));
+                match error.retry_after() {
+                    Some(wait) => {
+                        let seconds = wait.as_secs_f64().ceil();
+                        shown.hint(format!("the provider asks to wait {seconds} s"))
+                    }
+                    None => shown,
+                }
+            }
             Self::Other(error) => error,
             Self::Closed => interrupted(),
         }

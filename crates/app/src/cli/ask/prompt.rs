@@ -1,7 +1,7 @@
 //! A request from the flags, files and standard input.
 
-use std::fs::{self, File};
-use std::io::{self, IsTerminal as _};
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
@@ -11,7 +11,7 @@ use canon_llm::{ContentPart, DocumentData, ImageData, Message, Request, Role};
 use super::Args;
 use crate::error::Error;
 
-/// Largest file that is read, in bytes: more than any provider takes.
+/// Most that is read of a file or of standard input, in bytes: more than any provider takes.
 const MOST: u64 = 64 * 1024 * 1024;
 
 /// What the flags ask for, without a model.
@@ -69,8 +69,17 @@ fn prompt(argument: Option<&str>, has_files: bool) -> Result<String, Error> {
 }
 
 pub(super) fn text_of_stdin() -> Result<String, Error> {
-    io::read_to_string(io::stdin())
-        .map_err(|error| Error::input(format!("standard input: {error}")))
+    let text = bounded(io::stdin().lock()).and_then(text);
+    text.map_err(|why| Error::input(format!("standard input: {why}")))
+}
+
+/// The text in a file.
+pub(super) fn text_of(path: &Path) -> Result<String, String> {
+    read(path).and_then(text)
+}
+
+fn text(data: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(data).map_err(|error| format!("not UTF-8: {}", error.utf8_error()))
 }
 
 fn picture(image: &str) -> Result<ImageData, Error> {
@@ -143,14 +152,18 @@ fn document_type(path: &Path, data: &[u8]) -> Option<&'static str> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let found = fs::metadata(path).map_err(|error| error.to_string())?;
-    if found.is_dir() {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    if file.metadata().is_ok_and(|found| found.is_dir()) {
         return Err("is a directory".to_owned());
     }
-    if found.len() > MOST {
-        return Err(format!("{} bytes, more than {MOST}", found.len()));
-    }
-    fs::read(path).map_err(|error| error.to_string())
+    bounded(file)
+}
+
+/// Not by its stated length: a device has none and never ends.
+fn bounded(from: impl Read) -> Result<Vec<u8>, String> {
+    let mut data = Vec::new();
+    from.take(MOST + 1).read_to_end(&mut data).map_err(|error| error.to_string())?;
+    if data.len() as u64 > MOST { Err(format!("more than {MOST} bytes")) } else { Ok(data) }
 }
 
 #[cfg(test)]
@@ -179,5 +192,13 @@ mod tests {
         assert_eq!((url.url.as_deref(), url.data), (Some("https://example.com/a.png"), None));
         let error = picture("nowhere.png").unwrap_err().to_string();
         assert!(error.contains("--image nowhere.png: No such file"), "{error}");
+    }
+
+    #[test]
+    fn what_never_ends_is_not_read_for_ever() {
+        assert_eq!(read(Path::new("/dev/zero")).unwrap_err(), format!("more than {MOST} bytes"));
+        assert_eq!(bounded(io::repeat(7).take(MOST)).unwrap().len() as u64, MOST);
+        assert!(bounded(io::repeat(7).take(MOST + 1)).is_err());
+        assert_eq!(text_of(Path::new("/")).unwrap_err(), "is a directory");
     }
 }

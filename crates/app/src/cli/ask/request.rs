@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use canon_llm::Request;
+use canon_llm::{PROVIDERS, Request};
 use serde_json::Value;
 
-use super::prompt::text_of_stdin;
+use super::prompt::{text_of, text_of_stdin};
 use crate::error::Error;
 
 /// The request in the file, `-` for standard input.
@@ -13,11 +13,7 @@ pub(super) fn read(path: &Path) -> Result<Request, Error> {
     let is_stdin = path == Path::new("-");
     let shown = if is_stdin { "standard input".into() } else { path.to_string_lossy() };
     let wrong = |why: String| Error::input(format!("--request: {shown}: {why}"));
-    let text = if is_stdin {
-        text_of_stdin()?
-    } else {
-        std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?
-    };
+    let text = if is_stdin { text_of_stdin()? } else { text_of(path).map_err(wrong)? };
     parse(&text).map_err(wrong)
 }
 
@@ -28,8 +24,16 @@ fn parse(text: &str) -> Result<Request, String> {
     }
     let given: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let understood = serde_json::to_value(&request).map_err(|error| error.to_string())?;
-    match unknown(&given, &understood, String::new()) {
-        Some(place) => Err(format!("unknown field `{place}`")),
+    if let Some(place) = unknown(&given, &understood, String::new()) {
+        return Err(format!("unknown field `{place}`"));
+    }
+    // A provider that there is not would never read what is meant for it.
+    let options = understood.get("provider_options").and_then(Value::as_object);
+    match options.and_then(|all| all.keys().find(|name| !PROVIDERS.contains(&name.as_str()))) {
+        Some(name) => {
+            let known = PROVIDERS.join(", ");
+            Err(format!("`provider_options.{name}`: no such provider; known: {known}"))
+        }
         None => Ok(request),
     }
 }
@@ -107,6 +111,11 @@ mod tests {
                 "unknown field `messages[0].content[0].bold`",
             ),
             (r#"{"model": "m", "messages": [{"role": "robot", "content": "x"}]}"#, "robot"),
+            (
+                r#"{"model": "m", "messages": [{"role": "user", "content": "x"}],
+                    "provider_options": {"openai": {"a": 1}, "openai_compatible": {"a": 1}}}"#,
+                "`provider_options.openai_compatible`: no such provider",
+            ),
             ("{\n  \"model\": 3", "line 2"),
             ("[]", "expected"),
             ("", "EOF"),

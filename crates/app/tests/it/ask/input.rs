@@ -133,6 +133,10 @@ fn what_is_wrong_with_flags_and_files_is_said_before_any_call() {
     for timeout in ["0", "-1", "NaN", "1e300"] {
         refused(&["x", &format!("--timeout={timeout}")], &["--timeout"]);
     }
+    for flag in ["--schema", "--image", "--file"] {
+        refused(&["x", flag, "/dev/zero"], &[&format!("{flag} /dev/zero: more than")]);
+    }
+    refused(&["--request", "/dev/zero"], &["--request: /dev/zero: more than"]);
     refused(&["x", "--schema", "none.json"], &["--schema none.json", "No such file"]);
     env.write("project/s.json", "{\"type\": }");
     refused(&["x", "--schema", "s.json"], &["--schema s.json", "line 1"]);

@@ -74,7 +74,7 @@ fn the_message_quotes_the_provider_whatever_the_body_is() {
         "openai: authentication failed (HTTP 401): Incorrect API key provided: sk-x"
     );
     assert_eq!(http(502, "<html>bad gateway</html>").message(), "<html>bad gateway</html>");
-    assert_eq!(http(500, "").message(), "no message");
+    assert_eq!(http(500, "").message(), "no message beside `Internal Server Error`");
     assert_eq!(http(500, r#"{"error":"plain"}"#).message(), "plain");
     assert_eq!(http(404, r#"{"detail":"Not Found"}"#).message(), "Not Found");
     let long = "é".repeat(2_000);

@@ -135,7 +135,6 @@ impl ChatStream {
         let Some(Value::Object(mut delta)) = delta else { return };
         let texts = REASONING_TEXTS.map(|name| delta.remove(name));
         let strings = texts.each_ref().map(|text| text.as_ref().and_then(Value::as_str));
-        let has_text = strings.iter().flatten().any(|text| !text.is_empty());
         self.reasoning_texts(strings, out);
         for (name, text) in REASONING_TEXTS.into_iter().zip(texts) {
             match text {
@@ -145,7 +144,8 @@ impl ChatStream {
         }
         if let Some(details) = delta.remove(REASONING_DETAILS).filter(|details| !details.is_null())
         {
-            if !has_text {
+            // Some servers repeat all of it here at the end; the response takes the text as well.
+            if !self.answer.has_reasoning_text() {
                 self.reasoning(&details_text(&details), out);
             }
             self.answer.details(details);

@@ -127,6 +127,11 @@ impl Answer {
         }
     }
 
+    /// Whether there is reasoning that is text by itself.
+    pub(super) fn has_reasoning_text(&self) -> bool {
+        self.reasoning.iter().flatten().any(|text| !text.is_empty())
+    }
+
     /// Takes pieces of reasoning; one with the type and the index of the last goes on with it.
     pub(super) fn details(&mut self, details: Value) {
         let Value::Array(details) = details else {

@@ -222,6 +222,23 @@ fn arguments_as_an_object_and_old_function_calls_are_read() {
     assert_eq!(custom.tool_calls()[0].raw_arguments.as_deref(), Some("free"));
 }
 
+fn told(events: &[StreamEvent]) -> String {
+    let deltas = events.iter().filter_map(|event| match event {
+        StreamEvent::ReasoningDelta { reasoning_delta } => Some(reasoning_delta.as_str()),
+        _ => None,
+    });
+    deltas.collect()
+}
+
+#[test]
+fn reasoning_that_comes_only_in_pieces_is_told() {
+    let piece = |text: &str| json!({ "reasoning_details": [{ "type": "reasoning.text", "index": 0, "text": text }] });
+    let (events, outcome) = feed(&[delta(piece("a")), delta(piece("b")), last("stop")]);
+    outcome.unwrap();
+    assert_eq!(told(&events), "ab");
+    assert_eq!(finished(&events).reasoning().as_deref(), Some("ab"));
+}
+
 #[test]
 fn reasoning_in_pieces_is_put_together_and_told_once() {
     let piece =
@@ -231,20 +248,15 @@ fn reasoning_in_pieces_is_put_together_and_told_once() {
     both["reasoning"] = json!("a");
     let (events, outcome) = feed(&[
         delta(both),
+        // Said again, or said only here: the text is what is told.
         delta(details(json!([piece("b")]))),
         delta(details(json!([{ "type": "reasoning.text", "index": 0, "signature": "s" }]))),
         delta(details(json!([{ "type": "reasoning.encrypted", "index": 1, "data": "x" }]))),
         last("stop"),
     ]);
     outcome.unwrap();
-    let told: String = events
-        .iter()
-        .filter_map(|event| match event {
-            StreamEvent::ReasoningDelta { reasoning_delta } => Some(reasoning_delta.as_str()),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(told, "ab");
+    assert_eq!(told(&events), "a");
+    assert_eq!(finished(&events).reasoning().as_deref(), Some("a"));
     let raw = finished(&events).message.content[0].raw_for(NAME).unwrap();
     assert_eq!(
         raw["reasoning_details"],
