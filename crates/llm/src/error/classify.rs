@@ -221,22 +221,27 @@ fn wait_in_details(body: &Value) -> Option<Duration> {
     Duration::try_from_secs_f64(delay.strip_suffix('s')?.parse().ok()?).ok()
 }
 
-/// OpenAI states the wait of a failed stream only in prose: "try again in 1.2s", "… in 350ms".
+/// OpenAI states the wait of a failed stream only in prose: "try again in 1.2s", "… in 350ms", "… in 1m26.4s".
 fn wait_in_message(message: &str) -> Option<Duration> {
-    let (_, rest) = message.split_once("try again in ")?;
-    let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let number: f64 = rest[..number_end].parse().ok()?;
-    let unit = rest[number_end..].trim_start();
-    let seconds = if unit.starts_with("ms") {
-        number / 1000.0
-    } else if unit.starts_with('s') {
-        number
-    } else if unit.starts_with('m') {
-        number * 60.0
-    } else {
-        return None;
-    };
-    Duration::try_from_secs_f64(seconds).ok()
+    let (_, mut rest) = message.split_once("try again in ")?;
+    let mut seconds = 0.0;
+    while rest.starts_with(|c: char| c.is_ascii_digit()) {
+        let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..number_end].parse().ok()?;
+        rest = rest[number_end..].trim_start();
+        let unit_end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let unit = &rest[..unit_end];
+        rest = &rest[unit_end..];
+        seconds += number
+            * match unit {
+                "ms" => 0.001,
+                _ if unit.starts_with('s') => 1.0,
+                _ if unit == "m" || unit.starts_with("min") => 60.0,
+                _ if unit.starts_with('h') => 3_600.0,
+                _ => return None,
+            };
+    }
+    Duration::try_from_secs_f64(seconds).ok().filter(|wait| !wait.is_zero())
 }
 
 #[cfg(test)]

@@ -66,7 +66,8 @@ enum Note {
     Step(Box<StepResult>),
 }
 
-/// A running stream (unified-llm §4.4). Dropping it closes the connection and ends running tools.
+/// A running stream (unified-llm §4.4). Dropping it closes the connection and ends running tools. It runs while
+/// it is read: a signal to abort, or a limit that has passed, takes effect with the next read.
 #[must_use = "a stream does nothing unless it is read"]
 pub struct StreamResult {
     /// Runs inside `poll_next`, so that no task outlives the stream.

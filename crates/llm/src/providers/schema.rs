@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::types::Warning;
+
 /// The name that an output schema is sent under: at most 64 letters, digits and `_`.
 pub(super) fn name(schema: &Value) -> String {
     let title = schema.get("title").and_then(Value::as_str).unwrap_or("");
@@ -33,6 +35,16 @@ const HARMLESS: &[&str] = &[
 const MAX_DEPTH: usize = 10;
 const MAX_PROPERTIES: usize = 5_000;
 const MAX_ENUM_VALUES: usize = 1_000;
+
+/// Whether a schema can be sent with `strict: true`; a warning says why not.
+pub(super) fn is_strict(provider: &str, schema: &Value, warnings: &mut Vec<Warning>) -> bool {
+    let Err(reason) = strict_subset(schema) else {
+        return true;
+    };
+    let message = format!("{provider}: the schema is sent without `strict`, because {reason}");
+    warnings.push(Warning::new("schema_not_strict", message));
+    false
+}
 
 /// Whether `schema` is within the subset that OpenAI enforces with `strict: true`; a schema outside of it is
 /// refused there with 400. Careful rather than complete: an unknown keyword does not qualify.

@@ -106,6 +106,21 @@ fn a_failure_inside_a_stream_is_sorted_by_code_and_may_name_its_wait() {
     );
     assert_eq!(error.kind(), ErrorKind::RateLimit);
     assert_eq!(error.retry_after(), Some(Duration::from_secs_f64(11.054)));
+    for (said, seconds) in [
+        ("350ms", Some(0.35)),
+        ("1m26.4s.", Some(86.4)),
+        ("1h2m", Some(3_720.0)),
+        ("20 seconds", Some(20.0)),
+        ("2 minutes and", Some(120.0)),
+        ("6m0s", Some(360.0)),
+        ("a while", None),
+        ("5", None),
+        ("5 months", None),
+        ("0s", None),
+    ] {
+        let wait = wait_in_message(&format!("Please try again in {said}"));
+        assert_eq!(wait, seconds.map(Duration::from_secs_f64), "{said}");
+    }
     let unknown =
         from_code_and_message("openai", Some("new_thing"), "?", ErrorKind::Stream, json!({}));
     assert_eq!(unknown.kind(), ErrorKind::Stream);

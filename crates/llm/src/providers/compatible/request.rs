@@ -29,7 +29,7 @@ pub(super) fn translate(request: &Request, mode: Mode) -> Result<Call, LlmError>
     add_tools(&mut body, request)?;
     add_parameters(&mut body, request);
     if let Some(format) = &request.response_format {
-        body.insert("response_format".into(), response_format(format)?);
+        body.insert("response_format".into(), response_format(format, &mut warnings)?);
     }
     body.insert("stream".into(), json!(mode == Mode::Stream));
     if mode == Mode::Stream {
@@ -119,7 +119,10 @@ fn add_parameters(body: &mut Map<String, Value>, request: &Request) {
     set("metadata", (!request.metadata.is_empty()).then(|| json!(request.metadata)));
 }
 
-fn response_format(format: &ResponseFormat) -> Result<Value, LlmError> {
+fn response_format(
+    format: &ResponseFormat,
+    warnings: &mut Vec<Warning>,
+) -> Result<Value, LlmError> {
     Ok(match format.kind {
         ResponseFormatKind::Text => json!({ "type": "text" }),
         ResponseFormatKind::Json => json!({ "type": "json_object" }),
@@ -132,7 +135,7 @@ fn response_format(format: &ResponseFormat) -> Result<Value, LlmError> {
                 "json_schema": {
                     "name": schema::name(schema),
                     "schema": schema,
-                    "strict": format.strict,
+                    "strict": format.strict && schema::is_strict(NAME, schema, warnings),
                 },
             })
         }

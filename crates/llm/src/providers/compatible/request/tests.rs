@@ -293,7 +293,7 @@ fn parameters_and_formats_are_set() {
     request.reasoning_effort = Some("low".into());
     request.metadata.insert("k".into(), "v".into());
     request.stop_sequences.push("END".into());
-    let schema = json!({ "title": "A thing", "type": "object" });
+    let mut schema = json!({ "title": "A thing", "type": "object", "properties": {}, "required": [], "additionalProperties": false });
     request.response_format = Some(ResponseFormat {
         kind: ResponseFormatKind::JsonSchema,
         json_schema: Some(schema.clone()),
@@ -317,6 +317,15 @@ fn parameters_and_formats_are_set() {
         })
     );
     assert_eq!((call.path.as_str(), call.warnings.len()), ("/chat/completions", 0));
+    schema["additionalProperties"] = json!(true);
+    request.response_format = Some(ResponseFormat {
+        kind: ResponseFormatKind::JsonSchema,
+        json_schema: Some(schema),
+        strict: true,
+    });
+    let open = call_of(&request);
+    assert_eq!(open.body["response_format"]["json_schema"]["strict"], false, "it would be refused");
+    assert_eq!(open.warnings[0].code.as_deref(), Some("schema_not_strict"));
     request.response_format =
         Some(ResponseFormat { kind: ResponseFormatKind::Json, json_schema: None, strict: false });
     let body = call_of(&request).body;
