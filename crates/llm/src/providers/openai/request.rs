@@ -118,11 +118,18 @@ fn text_format(format: &ResponseFormat, warnings: &mut Vec<Warning>) -> Result<V
             let schema = format.json_schema.as_ref().ok_or_else(|| {
                 invalid("response_format `json_schema` comes without a `json_schema`")
             })?;
+            let outside = schema::strict_subset(schema).err();
+            if let Some(reason) = outside.as_ref().filter(|_| format.strict) {
+                warnings.push(Warning::new(
+                    "schema_not_strict",
+                    format!("openai: the schema is a hint and not enforced, because {reason}"),
+                ));
+            }
             json!({
                 "type": "json_schema",
                 "name": schema::name(schema),
                 "schema": schema,
-                "strict": format.strict && schema::is_strict(NAME, schema, warnings),
+                "strict": format.strict && outside.is_none(),
             })
         }
     })
@@ -246,21 +253,18 @@ impl<'a> Items<'a> {
 
     fn tool(&mut self, message: &'a Message) -> Result<(), LlmError> {
         let mut any = false;
-        let mut beside = None;
         for part in &message.content {
             match part {
                 ContentPart::ToolResult { tool_result, .. } => {
                     self.output(tool_result);
                     any = true;
                 }
-                ContentPart::Text { text, .. } if text.trim().is_empty() => {}
-                text @ ContentPart::Text { .. } => beside = Some(text),
+                ContentPart::Text { .. } => {}
                 other => return Err(misplaced(other, "tool")),
             }
         }
         if any {
-            // The results are all that has a place here.
-            return beside.map_or(Ok(()), |text| Err(misplaced(text, "tool")));
+            return Ok(());
         }
         let id = message.tool_call_id.as_deref().ok_or_else(|| {
             invalid("a tool message has neither a tool result nor a tool_call_id")

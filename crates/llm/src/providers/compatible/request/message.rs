@@ -185,21 +185,18 @@ impl Messages {
 
     fn tool(&mut self, message: &Message) -> Result<(), LlmError> {
         let mut any = false;
-        let mut beside = None;
         for part in &message.content {
             match part {
                 ContentPart::ToolResult { tool_result, .. } => {
                     self.output(tool_result);
                     any = true;
                 }
-                ContentPart::Text { text, .. } if text.trim().is_empty() => {}
-                text @ ContentPart::Text { .. } => beside = Some(text),
+                ContentPart::Text { .. } => {}
                 other => return Err(misplaced(other, "tool")),
             }
         }
         if any {
-            // The results are all that has a place here.
-            return beside.map_or(Ok(()), |text| Err(misplaced(text, "tool")));
+            return Ok(());
         }
         let id = message.tool_call_id.as_deref().ok_or_else(|| {
             invalid("a tool message has neither a tool result nor a tool_call_id".to_owned())

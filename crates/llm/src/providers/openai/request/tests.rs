@@ -94,10 +94,6 @@ fn a_tool_result_may_carry_a_picture_or_json() {
     let mut result = ToolResultData::new("c", json!({ "k": [1] }), false);
     let plain = Message::new(Role::Tool, vec![ContentPart::tool_result(result.clone())]);
     result.image_data = Some(vec![9]);
-    let beside = vec![ContentPart::tool_result(result.clone()), ContentPart::text("and this")];
-    let beside = Request::new("m", vec![Message::new(Role::Tool, beside)]);
-    let error = translate(&beside, Mode::Whole).unwrap_err();
-    assert!(error.message().contains("`text`"), "{error}");
     let picture = Message::new(Role::Tool, vec![ContentPart::tool_result(result)]);
     let request = Request::new("m", vec![plain, picture]);
     let input = &body(&request)["input"];
