@@ -10,6 +10,7 @@ pub mod gemini;
 pub mod http;
 pub mod media;
 pub mod openai;
+mod parts;
 mod schema;
 mod wire;
 

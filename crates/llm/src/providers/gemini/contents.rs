@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use super::super::media::object;
+use super::super::parts::{answers, misplaced};
 use super::media::Media;
 use super::thinking::Thinking;
 use super::{NAME, invalid};
@@ -62,7 +63,7 @@ fn system_parts(message: &Message, system: &mut Vec<Value>) -> Result<(), LlmErr
         match part {
             ContentPart::Text { text, .. } if text.is_empty() => {}
             ContentPart::Text { text, .. } => system.push(json!({ "text": text })),
-            other => return Err(misplaced(other, "system or developer")),
+            other => return Err(misplaced(NAME, other, "system or developer")),
         }
     }
     Ok(())
@@ -153,25 +154,11 @@ impl<'a> Contents<'a> {
         Ok(())
     }
 
-    fn tool(&mut self, message: &'a Message) -> Result<(), LlmError> {
-        let mut any = false;
-        for part in &message.content {
-            match part {
-                ContentPart::ToolResult { tool_result, .. } => {
-                    self.result(tool_result)?;
-                    any = true;
-                }
-                ContentPart::Text { .. } => {}
-                other => return Err(misplaced(other, "tool")),
-            }
+    fn tool(&mut self, message: &Message) -> Result<(), LlmError> {
+        for result in answers(NAME, message)? {
+            self.result(&result)?;
         }
-        if any {
-            return Ok(());
-        }
-        let id = message.tool_call_id.as_deref().ok_or_else(|| {
-            invalid("a tool message has neither a tool result nor a tool_call_id")
-        })?;
-        self.result(&ToolResultData::new(id, message.text(), false))
+        Ok(())
     }
 
     fn assistant(&mut self, content: &'a [ContentPart]) -> Result<(), LlmError> {
@@ -247,7 +234,7 @@ impl<'a> Contents<'a> {
             ContentPart::Image { image, .. } => self.image(image).map(Some),
             ContentPart::Audio { audio, .. } => sound(audio).map(Some),
             ContentPart::Document { document, .. } => self.document(document).map(Some),
-            other => Err(misplaced(other, role)),
+            other => Err(misplaced(NAME, other, role)),
         }
     }
 
@@ -332,11 +319,4 @@ fn output(result: &ToolResultData) -> Value {
         }
         content => json!({ "result": content }),
     }
-}
-
-fn misplaced(part: &ContentPart, role: &str) -> LlmError {
-    invalid(format!(
-        "content of kind `{}` cannot be sent in a message of role `{role}`",
-        part.kind()
-    ))
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::call_ids::CallIds;
 use super::super::media::{data_url, object};
+use super::super::parts::{answers, misplaced};
 use super::super::schema;
 use super::super::wire::{Call, Mode, merge};
 use super::{NAME, is_reasoning_model};
@@ -241,7 +242,7 @@ impl<'a> Items<'a> {
             ContentPart::Thinking { .. } | ContentPart::RedactedThinking { .. } => {}
             // Another provider's block.
             ContentPart::Raw { provider_raw: Some(_), .. } => {}
-            other => return Err(misplaced(other, "assistant")),
+            other => return Err(misplaced(NAME, other, "assistant")),
         }
         Ok(())
     }
@@ -251,25 +252,10 @@ impl<'a> Items<'a> {
         self.stored || item.get("encrypted_content").is_some_and(Value::is_string)
     }
 
-    fn tool(&mut self, message: &'a Message) -> Result<(), LlmError> {
-        let mut any = false;
-        for part in &message.content {
-            match part {
-                ContentPart::ToolResult { tool_result, .. } => {
-                    self.output(tool_result);
-                    any = true;
-                }
-                ContentPart::Text { .. } => {}
-                other => return Err(misplaced(other, "tool")),
-            }
+    fn tool(&mut self, message: &Message) -> Result<(), LlmError> {
+        for result in answers(NAME, message)? {
+            self.output(&result);
         }
-        if any {
-            return Ok(());
-        }
-        let id = message.tool_call_id.as_deref().ok_or_else(|| {
-            invalid("a tool message has neither a tool result nor a tool_call_id")
-        })?;
-        self.output(&ToolResultData::new(id, message.text(), false));
         Ok(())
     }
 
@@ -311,7 +297,7 @@ fn input_part(part: &ContentPart, role: &str) -> Result<Value, LlmError> {
         ContentPart::Text { text, .. } => Ok(json!({ "type": "input_text", "text": text })),
         ContentPart::Image { image, .. } => image_part(image),
         ContentPart::Document { document, .. } => document_part(document),
-        other => Err(misplaced(other, role)),
+        other => Err(misplaced(NAME, other, role)),
     }
 }
 
@@ -344,13 +330,6 @@ fn document_part(document: &DocumentData) -> Result<Value, LlmError> {
         }
         _ => Err(invalid("a document needs exactly one of `url` and `data`")),
     }
-}
-
-fn misplaced(part: &ContentPart, role: &str) -> LlmError {
-    invalid(&format!(
-        "content of kind `{}` cannot be sent in a message of role `{role}`",
-        part.kind()
-    ))
 }
 
 fn invalid(message: &str) -> LlmError {

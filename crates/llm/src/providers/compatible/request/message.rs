@@ -7,6 +7,7 @@ use super::super::{NAME, REASONING_DETAILS, REASONING_TEXTS};
 use super::invalid;
 use crate::error::LlmError;
 use crate::providers::media::{base64, data_url, object};
+use crate::providers::parts::{answers, misplaced};
 use crate::types::{
     AudioData, ContentPart, DocumentData, ImageData, Message, Role, ToolCallData, ToolResultData,
     Warning,
@@ -58,7 +59,7 @@ impl Messages {
         self.flush_pictures();
         let is_text = |part: &&ContentPart| !matches!(part, ContentPart::Text { .. });
         if let Some(other) = message.content.iter().find(is_text) {
-            return Err(misplaced(other, role));
+            return Err(misplaced(NAME, other, role));
         }
         let text = message.text();
         if text.is_empty() {
@@ -155,7 +156,7 @@ impl Messages {
                 "content_left_out",
                 "openai-compatible: an image that a model made has no place in this API; it was left out",
             )),
-            other => return Err(misplaced(other, "assistant")),
+            other => return Err(misplaced(NAME, other, "assistant")),
         }
         Ok(())
     }
@@ -184,24 +185,9 @@ impl Messages {
     }
 
     fn tool(&mut self, message: &Message) -> Result<(), LlmError> {
-        let mut any = false;
-        for part in &message.content {
-            match part {
-                ContentPart::ToolResult { tool_result, .. } => {
-                    self.output(tool_result);
-                    any = true;
-                }
-                ContentPart::Text { .. } => {}
-                other => return Err(misplaced(other, "tool")),
-            }
+        for result in answers(NAME, message)? {
+            self.output(&result);
         }
-        if any {
-            return Ok(());
-        }
-        let id = message.tool_call_id.as_deref().ok_or_else(|| {
-            invalid("a tool message has neither a tool result nor a tool_call_id".to_owned())
-        })?;
-        self.output(&ToolResultData::new(id, message.text(), false));
         Ok(())
     }
 
@@ -310,7 +296,7 @@ fn user_part(part: &ContentPart) -> Result<Value, LlmError> {
         ContentPart::Image { image, .. } => image_part(image),
         ContentPart::Audio { audio, .. } => audio_part(audio),
         ContentPart::Document { document, .. } => document_part(document),
-        other => Err(misplaced(other, "user")),
+        other => Err(misplaced(NAME, other, "user")),
     }
 }
 
@@ -354,11 +340,4 @@ fn document_part(document: &DocumentData) -> Result<Value, LlmError> {
     let name = document.file_name.as_deref().unwrap_or("document.pdf");
     let file = object([("filename", name.into()), ("file_data", url.into())]);
     Ok(object([("type", "file".into()), ("file", file)]))
-}
-
-fn misplaced(part: &ContentPart, role: &str) -> LlmError {
-    invalid(format!(
-        "content of kind `{}` cannot be sent in a message of role `{role}`",
-        part.kind()
-    ))
 }
