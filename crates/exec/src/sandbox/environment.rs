@@ -187,6 +187,7 @@ fn report(backend: Backend, policy: &SandboxPolicy, facts: Facts, zones: &Zones)
     }
     if backend == Backend::Landlock {
         limits.push("no PID namespace: names and arguments of other processes can be seen, and a detached process may outlive its command".into());
+        limits.push("mode, owner and times of files outside that belong to this user can be changed, not their content".into());
         limits.push("there are no sockets but connected pairs, not even to itself".into());
         limits.push("directories above a hidden place cannot be listed".into());
         if zones.iter().any(|zone| zone.path.ends_with(".git")) {

@@ -87,6 +87,9 @@ fn refused(numbers: &Numbers, sockets: Sockets, pid_namespace: bool) -> io::Resu
     if !pid_namespace {
         // With a PID namespace, debuggers reach nothing outside; without one they would.
         numbers.debugging.iter().for_each(|number| refuse(*number, Vec::new()));
+        // Nor is there a namespace for these; a process may still limit itself (0).
+        numbers.shared.iter().for_each(|number| refuse(*number, Vec::new()));
+        refuse(numbers.prlimit, rules_any([vec![(0, Test::IsNot(0))]])?);
     }
     refuse(numbers.clone, rules_any(NEW_NAMESPACES.map(|flag| vec![(0, Test::HasBits(flag))]))?);
     refuse(numbers.ioctl, rules_any(TYPING.map(|request| vec![(1, Test::Is(request))]))?);

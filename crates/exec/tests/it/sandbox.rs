@@ -767,3 +767,29 @@ async fn a_hidden_file_deep_in_the_workspace_cannot_be_moved_into_sight() {
         .is_empty()
     );
 }
+
+#[tokio::test]
+async fn limits_of_other_processes_and_shared_memory_are_out_of_reach() {
+    for backend in BACKENDS {
+        let world = world();
+        let name = "limits_of_other_processes";
+        let Some(env) =
+            sandboxed(name, workspace_write(&world), &world.workspace, options(backend)).await
+        else {
+            continue;
+        };
+        let mut other = Command::new("sleep").arg("600").spawn().unwrap();
+        let limits = || fs::read_to_string(format!("/proc/{}/limits", other.id())).unwrap();
+        let before = limits();
+        let tried = sh(&env, &format!("prlimit --pid {} --nofile=17:17", other.id())).await;
+        let unchanged = limits() == before;
+        let memory = sh(&env, "ipcmk -M 4096").await;
+        let own = sh(&env, "ulimit -n 17 && ulimit -n").await;
+        let _ended = (other.kill(), other.wait());
+        assert_ne!(tried.exit_code, Some(0), "{backend}");
+        assert!(unchanged, "{backend}");
+        // In bubblewrap it is a namespace's own.
+        assert!(backend == Backend::Bubblewrap || memory.exit_code != Some(0), "{backend}");
+        assert_eq!(own.stdout, "17\n", "{backend}: {}", own.stderr);
+    }
+}

@@ -8,6 +8,10 @@ pub(super) struct Numbers {
     pub(super) never: &'static [i64],
     /// looking into other processes
     pub(super) debugging: &'static [i64],
+    /// IPC that is named for the whole user: System V's, and POSIX message queues
+    pub(super) shared: &'static [i64],
+    /// changes the limits of the process in its first argument
+    pub(super) prlimit: i64,
     pub(super) clone: i64,
     pub(super) clone3: i64,
     pub(super) ioctl: i64,
@@ -87,6 +91,23 @@ const X86_64: Numbers = Numbers {
         539, // process_vm_readv (x32)
         540, // process_vm_writev (x32)
     ],
+    shared: &[
+        29,  // shmget
+        30,  // shmat
+        31,  // shmctl
+        64,  // semget
+        65,  // semop
+        66,  // semctl
+        67,  // shmdt
+        68,  // msgget
+        69,  // msgsnd
+        70,  // msgrcv
+        71,  // msgctl
+        220, // semtimedop
+        240, // mq_open
+        241, // mq_unlink
+    ],
+    prlimit: 302,
     clone: 56,
     clone3: 435,
     ioctl: 16,
@@ -143,6 +164,23 @@ const AARCH64: Numbers = Numbers {
         271, // process_vm_writev
         438, // pidfd_getfd
     ],
+    shared: &[
+        180, // mq_open
+        181, // mq_unlink
+        186, // msgget
+        187, // msgctl
+        188, // msgrcv
+        189, // msgsnd
+        190, // semget
+        191, // semctl
+        192, // semtimedop
+        193, // semop
+        194, // shmget
+        195, // shmctl
+        196, // shmat
+        197, // shmdt
+    ],
+    prlimit: 261,
     clone: 220,
     clone3: 435,
     ioctl: 29,
