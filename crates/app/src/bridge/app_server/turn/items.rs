@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use canon_agent::patch::{Operation, Patch};
 use canon_agent::{EventData, SessionEvent, WarningCode};
 use canon_protocol::codex::server::outgoing::{
     FileChange, FileChangeKind, ItemStatus, Outgoing, ThreadItem, TurnScope,
@@ -144,6 +145,11 @@ impl Items {
                 changes: vec![change(arguments, end.as_ref().map(|end| end.details))],
                 status,
             },
+            "apply_patch" => ThreadItem::FileChange {
+                id,
+                changes: patch_changes(arguments["patch"].as_str().unwrap_or_default()),
+                status,
+            },
             _ => ThreadItem::DynamicToolCall {
                 id,
                 tool: tool.to_owned(),
@@ -166,6 +172,26 @@ struct End<'a> {
     duration_ms: u64,
 }
 
+/// The changes that a patch asks for; none if it cannot be read.
+fn patch_changes(patch: &str) -> Vec<FileChange> {
+    let operations = Patch::parse(patch).map(|patch| patch.operations).unwrap_or_default();
+    let changes = operations.iter().map(|operation| {
+        let (kind, diff) = match operation {
+            Operation::Add { lines, .. } => {
+                let lines: String = lines.iter().map(|line| format!("+{line}\n")).collect();
+                (FileChangeKind::Add, format!("@@\n{lines}"))
+            }
+            Operation::Delete { .. } => (FileChangeKind::Delete, String::new()),
+            Operation::Update { move_to, hunks, .. } => {
+                let diff = hunks.iter().map(ToString::to_string).collect();
+                (FileChangeKind::Update(move_to.clone()), diff)
+            }
+        };
+        FileChange { path: operation.path().to_owned(), kind, diff }
+    });
+    changes.collect()
+}
+
 /// The change as far as the call tells it: what an edit takes out and puts in, or the new content.
 fn change(arguments: &Value, details: Option<&Value>) -> FileChange {
     let added = details.is_some_and(|details| details["change"] == "add");
@@ -182,5 +208,32 @@ fn change(arguments: &Value, details: Option<&Value>) -> FileChange {
             lines('+', &arguments["new_string"]),
             lines('+', &arguments["content"]),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_is_a_change_of_each_file() {
+        let changes = patch_changes(
+            "*** Begin Patch\n*** Add File: a\n+x\n*** Update File: b\n*** Move to: c\n@@ d\n-e\n+f\n\
+             *** Delete File: g\n*** End Patch",
+        );
+        let change = |path: &str, kind, diff: &str| FileChange {
+            path: path.to_owned(),
+            kind,
+            diff: diff.to_owned(),
+        };
+        assert_eq!(
+            changes,
+            [
+                change("a", FileChangeKind::Add, "@@\n+x\n"),
+                change("b", FileChangeKind::Update(Some("c".to_owned())), "@@ d\n-e\n+f\n"),
+                change("g", FileChangeKind::Delete, ""),
+            ]
+        );
+        assert!(patch_changes("*** Begin Patch\n").is_empty());
     }
 }
