@@ -47,7 +47,9 @@ fn one(subject: &Subject, shape: &Shape, size: usize, answers: usize, runs: usiz
     let events = run(subject, &bytes, CHUNK).events;
     let timed = || {
         let start = on_core();
-        (0..answers).for_each(|_| drop(run(subject, &bytes, CHUNK)));
+        (0..answers).for_each(|_| {
+            std::hint::black_box(run(subject, &bytes, CHUNK));
+        });
         on_core() - start
     };
     let mut all: Vec<Duration> = (0..runs.max(1)).map(|_| timed()).collect();
