@@ -65,7 +65,11 @@ enum Command {
 
 /// Runs the program; never panics on what it is given.
 pub fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let outcome = run(Cli::parse().command).and_then(|code| match print::lost() {
+        None => Ok(code),
+        Some(error) => Err(Error::environment(format!("standard output: {error}"))),
+    });
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             print::error(&error);

@@ -31,6 +31,14 @@ struct Background {
 
 static BACKGROUND: OnceLock<Background> = OnceLock::new();
 
+/// Why data did not reach standard output.
+static LOST: OnceLock<std::io::Error> = OnceLock::new();
+
+/// Why data was lost, if any was: a full disk, not a reader that went away.
+pub(crate) fn lost() -> Option<&'static std::io::Error> {
+    LOST.get()
+}
+
 /// From now on, printing waits for nobody: threads write, and what finds no room is dropped.
 pub(crate) fn in_background() -> std::io::Result<()> {
     if BACKGROUND.get().is_some() {
@@ -70,7 +78,11 @@ pub(crate) fn flush() {
 pub(crate) fn data(line: impl Display) {
     match BACKGROUND.get() {
         None => {
-            let _ = writeln!(std::io::stdout().lock(), "{line}");
+            if let Err(error) = writeln!(std::io::stdout().lock(), "{line}")
+                && error.kind() != std::io::ErrorKind::BrokenPipe
+            {
+                let _ = LOST.set(error);
+            }
         }
         Some(background) => {
             // On a terminal it stands below what was said before.

@@ -40,12 +40,13 @@ pub(super) struct Answer<'a> {
 impl Answer<'_> {
     /// Calls the model and prints what it answers.
     pub(super) async fn get(&self, options: Generate, model: &Model) -> Result<ExitCode, Failure> {
-        let response = match (&self.form.schema, self.form.stream) {
-            (None, false) => self.whole(options).await?,
-            (None, true) => self.streamed(options).await?,
-            (Some(schema), false) => self.object(options, schema.clone()).await?,
-            (Some(schema), true) => self.growing(options, schema.clone()).await?,
+        let outcome = match (&self.form.schema, self.form.stream) {
+            (None, false) => self.whole(options).await,
+            (None, true) => self.streamed(options).await,
+            (Some(schema), false) => self.object(options, schema.clone()).await,
+            (Some(schema), true) => self.growing(options, schema.clone()).await,
         };
+        let response = outcome.inspect_err(|failure| self.account_of_failure(failure, model))?;
         self.account(&response, model);
         let refused =
             |what: &str| Err(Error::work(format!("{}: {what}", response.provider)).into());
@@ -134,6 +135,16 @@ impl Answer<'_> {
             print::note(format_args!("the model calls tools: {names}; --json shows the calls"));
         }
         print::note(usage(response, model));
+    }
+
+    /// An answer that was of no use was paid for all the same.
+    fn account_of_failure(&self, failure: &Failure, model: &Model) {
+        if let Failure::Model(error) = failure
+            && let Some(step) = error.progress().and_then(|progress| progress.steps.last())
+            && !self.quiet
+        {
+            print::note(usage(&step.response, model));
+        }
     }
 }
 

@@ -243,12 +243,13 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 #[test]
 fn a_disk_that_is_full_is_said() {
     let env = saying("hello");
-    let mut command = env.canon(&["ask", "x", "--model", "scripted/t.jsonl"]);
-    let full = File::options().write(true).open("/dev/full").unwrap();
-    let output = command.stdout(full).stderr(Stdio::piped()).output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{stderr}");
-    assert!(stderr.contains("standard output: "), "{stderr}");
+    for args in [&["ask", "x", "--model", "scripted/t.jsonl"][..], &["models"]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = env.canon(args).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {stderr}");
+        assert!(stderr.contains("standard output: "), "{args:?}: {stderr}");
+    }
 }
 
 #[test]

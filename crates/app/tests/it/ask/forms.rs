@@ -116,10 +116,10 @@ fn what_does_not_fit_the_schema_is_failed_work_and_says_why() {
         let env = saying(text);
         env.write("project/person.json", SCHEMA);
         let ended = ask(&env, &["who?", "--schema", "person.json"]);
-        assert_failed(&ended, 1, &["no object generated", why]);
+        assert_failed(&ended, 1, &["no object generated", why, "scripted/t.jsonl: "]);
         assert_eq!(ended.stdout, "", "nothing that a script could take for it");
         let ended = ask(&env, &["who?", "--schema", "person.json", "--stream"]);
-        assert_failed(&ended, 1, &["no object generated", why]);
+        assert_failed(&ended, 1, &["no object generated", why, "scripted/t.jsonl: "]);
     }
 }
 

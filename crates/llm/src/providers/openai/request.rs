@@ -119,18 +119,11 @@ fn text_format(format: &ResponseFormat, warnings: &mut Vec<Warning>) -> Result<V
             let schema = format.json_schema.as_ref().ok_or_else(|| {
                 invalid("response_format `json_schema` comes without a `json_schema`")
             })?;
-            let outside = schema::strict_subset(schema).err();
-            if let Some(reason) = outside.as_ref().filter(|_| format.strict) {
-                warnings.push(Warning::new(
-                    "schema_not_strict",
-                    format!("openai: the schema is a hint and not enforced, because {reason}"),
-                ));
-            }
             json!({
                 "type": "json_schema",
                 "name": schema::name(schema),
                 "schema": schema,
-                "strict": format.strict && outside.is_none(),
+                "strict": format.strict && schema::is_strict(NAME, schema, warnings),
             })
         }
     })
