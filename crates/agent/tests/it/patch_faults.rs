@@ -284,8 +284,8 @@ async fn a_relative_link_is_not_moved_to_where_it_leads_nowhere() {
 #[tokio::test]
 async fn ruling_apply_patch_a_link_out_of_the_sandbox_is_refused_and_all_is_undone() {
     let place = Place::new();
-    // The usual temporary directory is not the sandbox's own, and would not be seen in it.
-    let outside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    // Not in the usual temporary directory, in whose place the sandbox has its own.
+    let outside = tempfile::tempdir_in("/var/tmp").unwrap();
     let target = outside.path().join("f");
     std::fs::write(&target, "one\n").unwrap();
     place.write("first", "one\n");
