@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use canon_agent::{Budget, Profile, Session, SessionConfig, SessionOptions, Tool};
+use canon_agent::{Budget, Profile, Session, SessionOptions};
 use canon_exec::sandbox::{HelperCommand, SandboxOptions, SandboxPolicy, SandboxedEnvironment};
 use canon_exec::{ExecutionEnvironment, SandboxReport};
 use canon_llm::{Client, Connected, LlmError, Recorder};
@@ -195,23 +195,28 @@ pub struct Limits {
     pub max_cost_usd: Option<f64>,
 }
 
-/// Begins a session of Canon's agent.
-pub fn session(
+/// What a session of Canon's agent begins with; whoever has more to say sets the other fields.
+///
+/// # Errors
+/// When there is no profile for the model.
+pub fn options(
     model: &Model,
     environment: Arc<dyn ExecutionEnvironment>,
-    tools: Vec<Arc<dyn Tool>>,
-    instructions: Option<String>,
     limits: &Limits,
-) -> Result<Session, Error> {
+) -> Result<SessionOptions, Error> {
     let profile = Profile::for_model(model.provider(), model.id())
         .map_err(|error| Error::input(error.to_string()))?;
     let mut options = SessionOptions::new(model.connected.client.clone(), profile, environment);
-    options.extra_tools = tools;
-    options.user_instructions = instructions;
-    options.config = SessionConfig {
-        max_turns: limits.max_turns,
-        budget: Budget { max_tokens: limits.max_tokens, max_cost_usd: limits.max_cost_usd },
-        ..SessionConfig::default()
-    };
+    options.config.max_turns = limits.max_turns;
+    options.config.budget =
+        Budget { max_tokens: limits.max_tokens, max_cost_usd: limits.max_cost_usd };
+    Ok(options)
+}
+
+/// Begins the session.
+///
+/// # Errors
+/// A tool that no model could be offered, or a money budget without a price to count with.
+pub fn session(options: SessionOptions) -> Result<Session, Error> {
     Session::new(options).map_err(|error| Error::input(error.to_string()))
 }

@@ -115,7 +115,7 @@ async fn work(args: &Args, task: String, model: &Model) -> Result<Outcome, Error
         max_tokens: args.budget_tokens,
         max_cost_usd: args.budget_usd,
     };
-    let mut session = agent::session(model, environment, Vec::new(), None, &limits)?;
+    let mut session = agent::session(agent::options(model, environment, &limits)?)?;
     let handle = session.handle();
     let json = args.json;
     let show = move |event: &SessionEvent| if json { data(event) } else { note(event) };

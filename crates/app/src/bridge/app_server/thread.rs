@@ -215,14 +215,11 @@ impl Thread {
             });
             tool
         });
-        let session = agent::session(
-            &self.model,
-            self.environment.clone(),
-            tools.collect(),
-            self.instructions.clone(),
-            &self.setup.limits,
-        )
-        .map_err(refusal)?;
+        let mut options = agent::options(&self.model, self.environment.clone(), &self.setup.limits)
+            .map_err(refusal)?;
+        options.extra_tools = tools.collect();
+        options.user_instructions.clone_from(&self.instructions);
+        let session = agent::session(options).map_err(refusal)?;
         Ok((session, current))
     }
 
