@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: numbers beside a named peer, printed and never asserted.
 
+mod agent;
 mod llm;
 mod orchestrator;
 pub(crate) mod peers;
+mod proc;
 mod startup;
 
 use crate::failure::Failure;
@@ -17,7 +19,8 @@ pub(crate) struct Bench {
 }
 
 /// Add a bench here. A module that needs `canon-testkit` goes behind `#[cfg(feature = "bench")]`, its line as well.
-const BENCHES: &[Bench] = &[startup::BENCH, orchestrator::BENCH, llm::BENCH, peers::BENCH];
+const BENCHES: &[Bench] =
+    &[startup::BENCH, orchestrator::BENCH, agent::BENCH, llm::BENCH, peers::BENCH];
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let Some((name, rest)) = args.split_first() else {

@@ -5,7 +5,7 @@
 //! the size of the ledger is printed instead.
 
 mod daemon;
-mod proc;
+
 mod rest;
 mod site;
 mod work;

@@ -8,7 +8,7 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, wait, waitid,
 };
 
-use super::proc;
+use super::super::proc;
 use super::site::{Site, cannot};
 use crate::failure::Failure;
 use crate::workspace::cannot_run;

@@ -6,9 +6,10 @@ use std::process::Stdio;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use super::super::proc;
 use super::daemon::Daemon;
 use super::site::{Plan, Site, cannot};
-use super::{Bench, median, proc};
+use super::{Bench, median};
 use crate::failure::Failure;
 
 const AIM_FIRST_POLL_MS: f64 = 30.0;

@@ -7,12 +7,12 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_millis(10);
 
 /// User and system time of the process itself, all threads, dead ones too; also of a zombie.
-pub(super) fn own_time(pid: u32) -> Option<Duration> {
+pub(crate) fn own_time(pid: u32) -> Option<Duration> {
     times(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?, 11)
 }
 
 /// User and system time of all that this process has waited for, with all that they had waited for.
-pub(super) fn waited_time() -> Duration {
+pub(crate) fn waited_time() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     times(&stat, 13).unwrap_or_default()
 }
@@ -25,7 +25,7 @@ fn times(stat: &str, at: usize) -> Option<Duration> {
 }
 
 /// Time on a core of the threads that live now, to the nanosecond.
-pub(super) fn threads_time(pid: u32) -> Duration {
+pub(crate) fn threads_time(pid: u32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     threads
         .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
@@ -35,14 +35,14 @@ pub(super) fn threads_time(pid: u32) -> Duration {
 }
 
 /// A member of `status` or `smaps_rollup`, in KiB.
-pub(super) fn kib(pid: u32, file: &str, member: &str) -> Option<u64> {
+pub(crate) fn kib(pid: u32, file: &str, member: &str) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(member)?.strip_prefix(':'))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
 /// A child of this process other than `but`.
-pub(super) fn a_child(but: u32) -> Option<u32> {
+pub(crate) fn a_child(but: u32) -> Option<u32> {
     let text = fs::read_to_string("/proc/thread-self/children").ok()?;
     text.split_whitespace().filter_map(|pid| pid.parse().ok()).find(|pid| *pid != but)
 }
