@@ -14,6 +14,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod approval;
 pub mod config;
 pub mod events;
 mod fuzzy;
@@ -25,6 +26,7 @@ pub mod session;
 pub mod tools;
 pub mod truncate;
 
+pub use approval::{Approver, PendingCall, Verdict};
 pub use config::{Budget, SessionConfig};
 pub use events::{EventData, Limit, Outcome, SessionEvent, SessionState, Status, WarningCode};
 pub use pricing::{CataloguePricing, FlatPrice, Price, Pricing};

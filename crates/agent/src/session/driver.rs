@@ -25,6 +25,7 @@ use super::handle::{EventReceiver, SessionHandle};
 use super::options::{SessionError, SessionOptions};
 use super::state::{Machine, MachineOptions, ModelSettings};
 use super::turn::{Turn, messages};
+use crate::approval::Approver;
 use crate::config::SessionConfig;
 use crate::events::SessionState;
 use crate::profiles::{Profile, context_window};
@@ -82,6 +83,7 @@ pub(super) fn start(
         profile: Arc::new(profile),
         env,
         registry,
+        approver: options.approver,
         user_instructions: options.user_instructions,
         prompt: Prompt::Unknown,
         commands: Some(command_queue),
@@ -129,6 +131,7 @@ struct Driver {
     profile: Arc<Profile>,
     env: Arc<dyn ExecutionEnvironment>,
     registry: ToolRegistry,
+    approver: Option<Arc<dyn Approver>>,
     user_instructions: Option<String>,
     timeouts: CommandTimeouts,
     prompt: Prompt,
@@ -333,6 +336,7 @@ impl Driver {
     fn run_tools(&mut self, id: u64, calls: &[ToolCall]) {
         let workshop = Workshop {
             env: Arc::clone(&self.env),
+            approver: self.approver.clone(),
             timeouts: self.timeouts,
             parallel: self.profile.capabilities.parallel_tool_calls,
             inbox: self.inbox_sender.clone(),

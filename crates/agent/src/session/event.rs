@@ -84,8 +84,12 @@ pub(crate) enum ModelNews {
 /// What can come of a tool call.
 #[derive(Debug, Clone)]
 pub(crate) enum ToolNews {
-    /// It begins to run.
+    /// It is about to run: the host is told.
     Started,
+    /// The host's review of it is over: its time counts from here.
+    Reviewed,
+    /// The host refused it, and wants the current input given up; its last news.
+    Abort,
     /// It wrote something.
     Output(String),
     /// It is done.

@@ -6,6 +6,7 @@ use canon_exec::ExecutionEnvironment;
 use canon_llm::Client;
 
 use super::turn::Turn;
+use crate::approval::Approver;
 use crate::config::SessionConfig;
 use crate::pricing::{CataloguePricing, Pricing};
 use crate::profiles::Profile;
@@ -28,6 +29,8 @@ pub struct SessionOptions {
     pub user_instructions: Option<String>,
     /// What tokens cost.
     pub pricing: Arc<dyn Pricing>,
+    /// Is asked about every tool call before it runs; `None` lets all run.
+    pub approver: Option<Arc<dyn Approver>>,
     /// A conversation to go on with.
     pub history: Vec<Turn>,
     /// Names the session in events; a fresh id when absent.
@@ -45,6 +48,7 @@ impl SessionOptions {
             extra_tools: Vec::new(),
             user_instructions: None,
             pricing: Arc::new(CataloguePricing),
+            approver: None,
             history: Vec::new(),
             session_id: None,
         }

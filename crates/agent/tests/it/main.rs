@@ -4,6 +4,7 @@
 // A panic in a test is the report.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod approvals;
 mod events;
 mod http;
 mod loop_core;

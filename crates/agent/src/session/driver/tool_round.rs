@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::approval::{Approver, PendingCall, Verdict, refusal};
 use crate::session::event::{Event, ToolNews};
 use crate::tools::{
     Access, CallError, CommandTimeouts, OutputDeltas, Pending, Prepared, ToolContext, ToolOutput,
@@ -19,6 +20,7 @@ use crate::tools::{
 /// What tools work with.
 pub(super) struct Workshop {
     pub(super) env: Arc<dyn ExecutionEnvironment>,
+    pub(super) approver: Option<Arc<dyn Approver>>,
     pub(super) timeouts: CommandTimeouts,
     pub(super) parallel: bool,
     pub(super) inbox: mpsc::Sender<Event>,
@@ -49,12 +51,16 @@ impl ToolRound {
             .collect();
         let done: Vec<CancellationToken> = calls.iter().map(|_| CancellationToken::new()).collect();
         let mut handles = Vec::with_capacity(calls.len());
-        let orders = calls.iter().zip(prepared).zip(waits_for(&access, workshop.parallel));
-        for (index, ((call, prepared), waits)) in orders.enumerate() {
+        let waits = waits_for(&access, workshop.parallel);
+        let orders = calls.iter().zip(prepared).zip(access).zip(waits);
+        for (index, (((call, prepared), access), waits)) in orders.enumerate() {
             let job = Job {
                 round: id,
                 index,
+                tool_name: call.name.clone(),
                 prepared,
+                access,
+                approver: workshop.approver.clone(),
                 before: waits.into_iter().map(|at| done[at].clone()).collect(),
                 _done: done[index].clone().drop_guard(),
                 context: ToolContext {
@@ -86,11 +92,18 @@ impl Drop for ToolRound {
     }
 }
 
+fn cancelled() -> ToolNews {
+    ToolNews::Finished(ToolOutput::error("[ERROR: The call was cancelled before it ran.]"))
+}
+
 /// One call on its way.
 struct Job {
     round: u64,
     index: usize,
+    tool_name: String,
     prepared: Result<Prepared, CallError>,
+    access: Access,
+    approver: Option<Arc<dyn Approver>>,
     /// The calls that must be done before.
     before: Vec<CancellationToken>,
     /// Tells those that wait for this one, even when it panics.
@@ -107,20 +120,49 @@ impl Job {
                 () = self.context.cancel.cancelled() => break,
             }
         }
-        let output = if self.context.cancel.is_cancelled() {
-            ToolOutput::error("[ERROR: The call was cancelled before it ran.]")
+        let news = if self.context.cancel.is_cancelled() {
+            cancelled()
         } else {
             self.send(ToolNews::Started).await;
             match &self.prepared {
-                Ok(prepared) => self.run_tool(prepared.clone()).await,
-                Err(refused) => ToolOutput::error(refused.to_string()),
+                Ok(prepared) => match self.refused(prepared).await {
+                    Some(refused) => refused,
+                    None => ToolNews::Finished(self.run_tool(prepared.clone()).await),
+                },
+                Err(refused) => ToolNews::Finished(ToolOutput::error(refused.to_string())),
             }
         };
         if let Some(why) = self.context.env.defect() {
             // A driver that is gone needs no news.
             let _ = self.inbox.send(Event::EnvironmentLost { why }).await;
         }
-        self.send(ToolNews::Finished(output)).await;
+        self.send(news).await;
+    }
+
+    /// Asks the host; `None` when the call may run.
+    async fn refused(&self, prepared: &Prepared) -> Option<ToolNews> {
+        let approver = self.approver.as_ref()?;
+        let call = PendingCall {
+            tool_name: self.tool_name.clone(),
+            call_id: self.context.call_id.clone(),
+            arguments: prepared.arguments.clone(),
+            access: self.access.clone(),
+            working_directory: self.context.env.working_directory().to_owned(),
+        };
+        let verdict = tokio::select! {
+            biased;
+            () = self.context.cancel.cancelled() => None,
+            verdict = approver.review(&call) => Some(verdict),
+        };
+        self.send(ToolNews::Reviewed).await;
+        match verdict {
+            Some(Verdict::Allow) => None,
+            Some(Verdict::Deny { reason }) => {
+                Some(ToolNews::Finished(ToolOutput::error(refusal(&reason))))
+            }
+            Some(Verdict::Abort) => Some(ToolNews::Abort),
+            None => Some(cancelled()),
+        }
     }
 
     /// Runs the tool and forwards its live output. A full inbox holds the output up, never the

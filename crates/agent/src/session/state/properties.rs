@@ -23,6 +23,8 @@ enum Step {
     Reply(usize),
     Fail(ErrorKind),
     ToolStarted(usize),
+    ToolReviewed(usize),
+    ToolAbort(usize),
     ToolOutput(usize),
     ToolFinished(usize),
     Timer(usize),
@@ -49,6 +51,8 @@ fn step() -> impl Strategy<Value = Step> {
         16 => (0usize..4).prop_map(Step::Reply),
         3 => kinds.prop_map(Step::Fail),
         6 => any::<usize>().prop_map(Step::ToolStarted),
+        2 => any::<usize>().prop_map(Step::ToolReviewed),
+        1 => any::<usize>().prop_map(Step::ToolAbort),
         4 => any::<usize>().prop_map(Step::ToolOutput),
         24 => any::<usize>().prop_map(Step::ToolFinished),
         4 => any::<usize>().prop_map(Step::Timer),
@@ -175,6 +179,8 @@ fn event_of(step: &Step, rig: &Rig, watcher: &mut Watcher) -> Option<Event> {
         }
         Step::Fail(kind) => model(ModelNews::Failed(LlmError::new(*kind, "x"))),
         Step::ToolStarted(choice) => tool(*choice, ToolNews::Started),
+        Step::ToolReviewed(choice) => tool(*choice, ToolNews::Reviewed),
+        Step::ToolAbort(choice) => tool(*choice, ToolNews::Abort),
         Step::ToolOutput(choice) => tool(*choice, ToolNews::Output("o".to_owned())),
         Step::ToolFinished(choice) => {
             tool(*choice, ToolNews::Finished(ToolOutput::ok("out\n".repeat(50))))

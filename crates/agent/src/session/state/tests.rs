@@ -761,3 +761,25 @@ fn loop_9_5_the_event_has_the_full_output_and_the_model_the_cut_one() {
     );
     assert!(result_lengths(&rig)[0] < 31_000);
 }
+
+#[test]
+fn ruling_approval_the_time_of_a_review_is_no_part_of_the_calls_duration() {
+    let mut rig = Rig::new(SessionConfig::default());
+    rig.submit("go");
+    rig.reply_calls(&["one"]);
+    let (round, _) = rig.open_round().unwrap();
+    rig.apply(Event::Tool { round, index: 0, news: ToolNews::Started });
+    rig.now += 60_000;
+    rig.apply(Event::Tool { round, index: 0, news: ToolNews::Reviewed });
+    rig.now += 20;
+    rig.finish(0, "done");
+    let durations: Vec<u64> = rig
+        .data()
+        .filter_map(|data| match data {
+            EventData::ToolCallEnd { duration_ms, .. } => Some(*duration_ms),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(durations, [21]);
+    assert_eq!(rig.kinds().iter().filter(|kind| **kind == "tool_call_start").count(), 1);
+}

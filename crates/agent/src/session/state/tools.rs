@@ -5,6 +5,7 @@ use std::time::Duration;
 use canon_llm::{ImageData, ToolCall, ToolCallData, ToolResultData};
 
 use super::{Machine, Phase};
+use crate::approval::refusal;
 use crate::events::{EventData, WarningCode};
 use crate::session::effect::Effect;
 use crate::session::event::ToolNews;
@@ -57,6 +58,15 @@ impl Machine {
                     let event = start_event(&pending.call);
                     self.emit(event);
                 }
+            }
+            ToolNews::Reviewed => pending.started = Some(self.now),
+            ToolNews::Abort => {
+                self.finish_call(index, ToolOutput::error(refusal("The user gave the task up.")));
+                // Not a round that is being stopped already: how that ends is decided.
+                if matches!(self.phase, Phase::Running(_)) {
+                    self.stop_work(false);
+                }
+                self.check_round_complete();
             }
             ToolNews::Output(delta) => {
                 let call_id = pending.call.id.clone();
