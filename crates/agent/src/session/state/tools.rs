@@ -59,7 +59,7 @@ impl Machine {
                     self.emit(event);
                 }
             }
-            ToolNews::Reviewed => pending.started = Some(self.now),
+            ToolNews::Reviewed => pending.started = pending.started.map(|_| self.now),
             ToolNews::Abort => {
                 self.finish_call(index, ToolOutput::error(refusal("The user gave the task up.")));
                 // Not a round that is being stopped already: how that ends is decided.
