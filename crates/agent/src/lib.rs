@@ -30,7 +30,7 @@ pub use approval::{Approver, PendingCall, Verdict};
 pub use config::{Budget, SessionConfig};
 pub use events::{EventData, Limit, Outcome, SessionEvent, SessionState, Status, WarningCode};
 pub use pricing::{CataloguePricing, FlatPrice, Price, Pricing};
-pub use profiles::{Capabilities, Profile, ProfileError};
+pub use profiles::{Capabilities, Family, Profile, ProfileError};
 pub use session::{
     AssistantTurn, EventReceiver, Session, SessionClosed, SessionError, SessionHandle,
     SessionOptions, ToolResultEntry, Turn,

@@ -1,6 +1,11 @@
 //! Profiles: which tools, which instructions and which settings a family of models works best
 //! with (loop spec §3).
 
+mod anthropic;
+mod family;
+mod gemini;
+mod generic;
+mod instructions;
 mod openai;
 
 use std::sync::Arc;
@@ -9,6 +14,8 @@ use canon_llm::get_model_info;
 use serde_json::{Map, Value};
 
 use crate::tools::Tool;
+
+pub use family::Family;
 
 /// One model with everything that the loop fits to it. A plain value: change what does not fit.
 #[derive(Clone)]
@@ -54,32 +61,75 @@ pub struct Capabilities {
 /// Why there is no profile.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
-    /// No family is known for the provider.
+    /// Neither the model's name nor the provider says which family it is of.
     #[error(
-        "no agent profile for provider `{provider}`; profiles exist for openai, openai-compatible \
-         and scripted"
+        "no agent profile is known for model `{model}` of provider `{provider}`; name a profile: \
+         openai, anthropic, gemini or generic"
     )]
-    UnknownProvider {
+    UnknownModel {
         /// As given.
         provider: String,
+        /// As given.
+        model: String,
+    },
+    /// There is no family of this name.
+    #[error("no agent profile `{family}`; there are openai, anthropic, gemini and generic")]
+    UnknownFamily {
+        /// As given.
+        family: String,
     },
 }
 
+/// What a family adds to what is known of a model.
+struct Parts {
+    base_instructions: String,
+    tools: Vec<Arc<dyn Tool>>,
+    /// The project document beside `AGENTS.md`.
+    document_name: Option<&'static str>,
+    command_timeout_ms: Option<u64>,
+}
+
 impl Profile {
-    /// The profile that fits `model` at `provider`.
+    /// The profile that fits `model` at `provider`, by [`Family::of`].
     ///
     /// # Errors
-    /// [`ProfileError::UnknownProvider`].
+    /// [`ProfileError::UnknownModel`]; [`Profile::of_family`] takes any model.
     pub fn for_model(provider: &str, model: &str) -> Result<Self, ProfileError> {
-        match provider {
-            "openai" | "openai-compatible" | "scripted" => Ok(Self::openai(provider, model)),
-            _ => Err(ProfileError::UnknownProvider { provider: provider.to_owned() }),
-        }
+        let family = Family::of(provider, model).ok_or_else(|| ProfileError::UnknownModel {
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+        })?;
+        Ok(Self::of_family(family, provider, model))
     }
 
-    /// The OpenAI family, for any provider that serves such a model.
-    pub fn openai(provider: &str, model: &str) -> Self {
-        openai::profile(provider, model)
+    /// The profile of `family`, for any model: where a host knows better than the names do.
+    pub fn of_family(family: Family, provider: &str, model: &str) -> Self {
+        let parts = match family {
+            Family::OpenAi => openai::parts(),
+            Family::Anthropic => anthropic::parts(),
+            Family::Gemini => gemini::parts(),
+            Family::Generic => generic::parts(),
+        };
+        let info = get_model_info(model);
+        let documents = [Some("AGENTS.md"), parts.document_name].into_iter().flatten();
+        Self {
+            id: family.as_str().to_owned(),
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            display_name: info.map_or_else(|| model.to_owned(), |info| info.display_name.clone()),
+            knowledge_cutoff: None,
+            base_instructions: parts.base_instructions,
+            tools: parts.tools,
+            provider_options: Map::new(),
+            capabilities: Capabilities {
+                reasoning: info.is_none_or(|info| info.supports_reasoning),
+                streaming: true,
+                parallel_tool_calls: true,
+            },
+            context_window: context_window(provider, model),
+            document_names: documents.map(str::to_owned).collect(),
+            command_timeout_ms: parts.command_timeout_ms,
+        }
     }
 }
 
@@ -97,3 +147,6 @@ impl std::fmt::Debug for Profile {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

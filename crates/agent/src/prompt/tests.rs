@@ -1,8 +1,9 @@
 use super::*;
+use crate::profiles::Family;
 use crate::tools::ToolRegistry;
 
 fn profile() -> Profile {
-    Profile::openai("scripted", "a-model")
+    Profile::of_family(Family::Generic, "scripted", "a-model")
 }
 
 fn document(path: &str, content: &str) -> ProjectDocument {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use canon_agent::{EventData, Session, Status, ToolOutput};
+use canon_agent::{EventData, Family, Session, Status, ToolOutput};
 use canon_llm::Role;
 use serde_json::json;
 
@@ -64,7 +64,7 @@ async fn loop_9_2_a_custom_tool_overrides_the_profiles() {
     options.extra_tools = vec![Arc::new(Does("shell", || ToolOutput::ok("mine")))];
     let (outcome, _) = run(&mut Session::new(options).unwrap(), "go").await;
     assert_eq!(outcome.text, "ok");
-    assert_eq!(place.requests.all()[0].tools.len(), 7);
+    assert_eq!(place.requests.all()[0].tools.len(), 6);
 }
 
 /// Two commands that can only end when both run at the same time.
@@ -133,14 +133,17 @@ async fn loop_9_3_a_patch_that_fails_is_an_error_result_that_the_model_can_mend(
     let mut second = patch("one");
     second["when"] = refused;
     let (outcome, events) = place
-        .play(&[
-            patch("eins"),
-            second,
-            json!({
-                "when": {"tool_results": [{"equals": "Applied the patch:\nM f (+1 -1)"}]},
-                "reply": {"text": "done"},
-            }),
-        ])
+        .play_as(
+            Family::OpenAi,
+            &[
+                patch("eins"),
+                second,
+                json!({
+                    "when": {"tool_results": [{"equals": "Applied the patch:\nM f (+1 -1)"}]},
+                    "reply": {"text": "done"},
+                }),
+            ],
+        )
         .await;
     assert_eq!(outcome.text, "done");
     assert_eq!(place.read("f"), "one\n2\n");
@@ -160,14 +163,17 @@ async fn ruling_apply_patch_waits_for_other_writes_to_its_files() {
     let patch = "*** Begin Patch\n*** Update File: g\n@@\n-g\n+G\n*** Update File: f\n@@\n-1\n+2\n\
                  *** End Patch";
     let (_, events) = place
-        .play(&[
-            calls(&[
-                ("write_file", json!({"file_path": "f", "content": "1\n"})),
-                ("apply_patch", json!({"patch": patch})),
-                ("shell", json!({"command": "cat f g"})),
-            ]),
-            says("done"),
-        ])
+        .play_as(
+            Family::OpenAi,
+            &[
+                calls(&[
+                    ("write_file", json!({"file_path": "f", "content": "1\n"})),
+                    ("apply_patch", json!({"patch": patch})),
+                    ("shell", json!({"command": "cat f g"})),
+                ]),
+                says("done"),
+            ],
+        )
         .await;
     let results = ends(&events);
     assert!(results.iter().all(|(_, _, is_error)| !is_error), "{results:?}");

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use canon_agent::Session;
+use canon_agent::{Family, Profile, Session};
 use canon_exec::LocalExecutionEnvironment;
 use serde_json::json;
 
@@ -43,6 +43,7 @@ async fn loop_9_8_the_prompt_describes_the_repository_and_its_rules() {
         json!({"reply": {"text": "ok"}, "repeat": true}),
     ]);
     options.env = Arc::new(LocalExecutionEnvironment::new(place.path("sub/deep")).unwrap());
+    options.profile = Profile::of_family(Family::OpenAi, "scripted", "test-model");
     options.user_instructions = Some("speak softly".to_owned());
     let mut session = Session::new(options).unwrap();
     run(&mut session, "go").await;

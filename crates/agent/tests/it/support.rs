@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use canon_agent::{
-    EventData, Outcome, Profile, Session, SessionEvent, SessionOptions, Tool, ToolContext,
+    EventData, Family, Outcome, Profile, Session, SessionEvent, SessionOptions, Tool, ToolContext,
     ToolOutput,
 };
 use canon_exec::{ExecutionEnvironment, LocalExecutionEnvironment};
@@ -101,7 +101,18 @@ impl Place {
 
     /// Plays `entries` for one input, to the end.
     pub(crate) async fn play(&self, entries: &[Value]) -> (Outcome, Vec<EventData>) {
-        run(&mut self.session(entries), "go").await
+        self.play_as(Family::Generic, entries).await
+    }
+
+    /// The same with the tools and the instructions of a family.
+    pub(crate) async fn play_as(
+        &self,
+        family: Family,
+        entries: &[Value],
+    ) -> (Outcome, Vec<EventData>) {
+        let mut options = self.options(entries);
+        options.profile = Profile::of_family(family, "scripted", "test-model");
+        run(&mut Session::new(options).unwrap(), "go").await
     }
 }
 

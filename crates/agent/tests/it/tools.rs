@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use canon_agent::tools::{CommandTimeouts, OutputDeltas, ToolRegistry};
-use canon_agent::{Profile, ToolContext, ToolOutput};
+use canon_agent::tools::{ApplyPatch, CommandTimeouts, OutputDeltas, ToolRegistry};
+use canon_agent::{Family, Profile, ToolContext, ToolOutput};
 use canon_exec::ExecutionEnvironment;
 use canon_llm::{ToolCall, ToolCallData};
 use serde_json::{Value, json};
@@ -21,7 +21,9 @@ pub(crate) async fn call_in(
     tool: &str,
     arguments: Value,
 ) -> ToolOutput {
-    let registry = ToolRegistry::new(Profile::openai("scripted", "test-model").tools).unwrap();
+    let core = Profile::of_family(Family::Generic, "scripted", "test-model").tools;
+    let tools = core.into_iter().chain([Arc::new(ApplyPatch) as _]);
+    let registry = ToolRegistry::new(tools).unwrap();
     let prepared = match registry.prepare(&ToolCall::from(&ToolCallData::new("c", tool, arguments)))
     {
         Ok(prepared) => prepared,
