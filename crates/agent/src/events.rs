@@ -44,6 +44,9 @@ pub enum EventData {
     UserInput {
         /// Its text.
         content: String,
+        /// How many pictures came with it.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        images: usize,
     },
     /// Everything that was submitted is dealt with.
     ProcessingEnd {
@@ -129,6 +132,9 @@ pub enum EventData {
     SteeringInjected {
         /// Its text.
         content: String,
+        /// How many pictures came with it.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        images: usize,
     },
     /// A limit or a budget stopped the work.
     TurnLimit {
@@ -260,6 +266,29 @@ pub struct Outcome {
     pub turns: u32,
     /// Tool calls in the session.
     pub tool_calls: u32,
+    /// What the conversation had used up before this session resumed it. Limits and budgets do not
+    /// count it, nor do the totals beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Earlier>,
+}
+
+/// The totals of a history that a session began with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// Tokens.
+    pub usage: Usage,
+    /// US dollars; absent when the price of some reply was not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    /// Model replies.
+    pub turns: u32,
+    /// Tool calls.
+    pub tool_calls: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The way in which something ended.
@@ -321,6 +350,7 @@ mod tests {
                     cost_usd: None,
                     turns: 1,
                     tool_calls: 2,
+                    earlier: None,
                 },
             },
         };
@@ -348,7 +378,7 @@ mod tests {
     fn kinds_are_spelled_as_in_json() {
         let start = EventData::AssistantTextStart {};
         assert_eq!(serde_json::to_value(&start).unwrap()["kind"], start.kind());
-        let end = EventData::SteeringInjected { content: String::new() };
+        let end = EventData::SteeringInjected { content: String::new(), images: 0 };
         assert_eq!(serde_json::to_value(&end).unwrap()["kind"], end.kind());
     }
 }

@@ -28,12 +28,14 @@ pub mod truncate;
 
 pub use approval::{Approver, PendingCall, Verdict};
 pub use config::{Budget, SessionConfig};
-pub use events::{EventData, Limit, Outcome, SessionEvent, SessionState, Status, WarningCode};
+pub use events::{
+    Earlier, EventData, Limit, Outcome, SessionEvent, SessionState, Status, WarningCode,
+};
 pub use pricing::{CataloguePricing, FlatPrice, Price, Pricing};
 pub use profiles::{Capabilities, Family, Profile, ProfileError};
 pub use session::{
-    AssistantTurn, EventReceiver, Session, SessionClosed, SessionError, SessionHandle,
-    SessionOptions, ToolResultEntry, Turn,
+    AssistantTurn, EventReceiver, Input, Journal, JournalError, Session, SessionClosed,
+    SessionError, SessionHandle, SessionOptions, ToolResultEntry, Turn,
 };
 pub use tools::{
     Access, CommandTimeouts, Tool, ToolContext, ToolError, ToolImage, ToolOutput, ToolRegistry,

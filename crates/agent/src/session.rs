@@ -4,6 +4,8 @@ mod driver;
 mod effect;
 mod event;
 mod handle;
+mod input;
+mod journal;
 mod loops;
 mod options;
 mod state;
@@ -14,6 +16,8 @@ use canon_llm::Usage;
 use crate::events::{EventData, Outcome, SessionEvent, Status};
 
 pub use handle::{EventReceiver, SessionClosed, SessionHandle};
+pub use input::Input;
+pub use journal::{Journal, JournalError};
 pub use options::{SessionError, SessionOptions};
 pub use turn::{AssistantTurn, ToolResultEntry, Turn};
 
@@ -50,17 +54,17 @@ impl Session {
         self.events.recv().await
     }
 
-    /// Submits `text` and handles events until everything that was submitted is dealt with, or
+    /// Submits `input` and handles events until everything that was submitted is dealt with, or
     /// the session is closed. All earlier inputs must have been dealt with.
     ///
     /// # Errors
     /// [`SessionClosed`] when nothing can be submitted any more.
     pub async fn run_to_idle(
         &mut self,
-        text: impl Into<String>,
+        input: impl Into<Input>,
         mut on_event: impl FnMut(&SessionEvent),
     ) -> Result<Outcome, SessionClosed> {
-        self.handle.submit(text)?;
+        self.handle.submit(input)?;
         while let Some(event) = self.events.recv().await {
             on_event(&event);
             match event.data {
@@ -82,6 +86,7 @@ impl Session {
             cost_usd: None,
             turns: 0,
             tool_calls: 0,
+            earlier: None,
         })
     }
 }

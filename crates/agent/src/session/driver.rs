@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep_until};
 use super::effect::Effect;
 use super::event::{Event, ModelNews, ToolNews};
 use super::handle::{EventReceiver, SessionHandle};
+use super::journal::Journal;
 use super::options::{SessionError, SessionOptions};
 use super::state::{Machine, MachineOptions, ModelSettings};
 use super::turn::{Turn, messages};
@@ -49,8 +50,9 @@ pub(super) enum Command {
 pub(super) fn start(
     options: SessionOptions,
 ) -> Result<(SessionHandle, EventReceiver), SessionError> {
-    let SessionOptions { client, profile, env, config, extra_tools, pricing, history, .. } =
-        options;
+    let SessionOptions {
+        client, profile, env, config, extra_tools, pricing, history, journal, ..
+    } = options;
     let registry = ToolRegistry::new(profile.tools.iter().cloned().chain(extra_tools))?;
     let id: Arc<str> =
         options.session_id.unwrap_or_else(|| canon_runtime::id::new("session")).into();
@@ -91,6 +93,8 @@ pub(super) fn start(
         inbox_sender,
         outbox,
         state: state_sender,
+        journal,
+        unrecorded: None,
         model_call: None,
         round: None,
         timers: Vec::new(),
@@ -141,6 +145,9 @@ struct Driver {
     inbox_sender: mpsc::Sender<Event>,
     outbox: Outbox,
     state: watch::Sender<SessionState>,
+    journal: Option<Arc<dyn Journal>>,
+    /// Why the journal did not take a turn, from then on.
+    unrecorded: Option<String>,
     model_call: Option<ModelCall>,
     round: Option<ToolRound>,
     timers: Vec<(Instant, u64)>,
@@ -273,14 +280,21 @@ impl Driver {
             *state = self.machine.state();
             changed
         });
+        let sound = self.unrecorded.is_none();
         for effect in effects {
             self.perform(effect);
+        }
+        if sound && let Some(why) = self.unrecorded.clone() {
+            self.apply(Event::JournalFailed { why });
         }
     }
 
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Emit(event) => self.outbox.push(*event),
+            Effect::Record { at } => self.record(at),
+            // What an unrecorded turn asks for is not begun.
+            Effect::CallModel { .. } | Effect::RunTools { .. } if self.unrecorded.is_some() => {}
             Effect::CallModel { call } => self.call_model(call),
             Effect::CancelModel { .. } => self.model_call = None,
             Effect::RunTools { round, calls } => self.run_tools(round, &calls),
@@ -292,6 +306,16 @@ impl Driver {
             Effect::DropTools { .. } => self.round = None,
             Effect::SetTimer { timer, after } => self.timers.push((in_a(after), timer)),
             Effect::Stop => self.stopped = true,
+        }
+    }
+
+    fn record(&mut self, at: usize) {
+        if let (Some(journal), None) = (&self.journal, &self.unrecorded)
+            && let Some(turn) = self.machine.history().get(at)
+            && let Err(error) = journal.record(turn)
+        {
+            tracing::error!(%error, "a turn of the conversation could not be kept");
+            self.unrecorded = Some(error.to_string());
         }
     }
 

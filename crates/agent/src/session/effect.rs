@@ -11,6 +11,11 @@ use crate::events::SessionEvent;
 pub(crate) enum Effect {
     /// Tell the host.
     Emit(Box<SessionEvent>),
+    /// Keep a turn before any later effect; if that fails, begin nothing more.
+    Record {
+        /// Its place in the history.
+        at: usize,
+    },
     /// Ask the model, with the machine's history as it stands.
     CallModel {
         /// Id of the call.

@@ -2,6 +2,7 @@
 
 use canon_llm::{LlmError, Response};
 
+use super::input::Input;
 use super::state::ModelSettings;
 use crate::tools::ToolOutput;
 
@@ -15,13 +16,13 @@ pub(crate) enum Event {
     },
     /// The host gives an input; behind others when something is being worked on.
     Submit {
-        /// Its text.
-        text: String,
+        /// What it says.
+        input: Input,
     },
     /// The host redirects the work.
     Steer {
         /// The message.
-        text: String,
+        input: Input,
     },
     /// The host wants the current input given up, and goes on with the session.
     Interrupt,
@@ -56,6 +57,11 @@ pub(crate) enum Event {
     },
     /// Nothing may run in the environment any more, for good.
     EnvironmentLost {
+        /// In words.
+        why: String,
+    },
+    /// The host's journal did not take a turn; it is not asked again.
+    JournalFailed {
         /// In words.
         why: String,
     },

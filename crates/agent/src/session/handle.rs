@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::driver::Command;
 use super::event::Event;
+use super::input::Input;
 use super::options::SessionError;
 use super::state::ModelSettings;
 use super::turn::Turn;
@@ -44,8 +45,8 @@ impl SessionHandle {
     ///
     /// # Errors
     /// [`SessionClosed`].
-    pub fn submit(&self, text: impl Into<String>) -> Result<(), SessionClosed> {
-        self.event(Event::Submit { text: text.into() })
+    pub fn submit(&self, input: impl Into<Input>) -> Result<(), SessionClosed> {
+        self.event(Event::Submit { input: input.into() })
     }
 
     /// Gives an input for when the current one is dealt with, at once if there is none
@@ -53,8 +54,8 @@ impl SessionHandle {
     ///
     /// # Errors
     /// [`SessionClosed`].
-    pub fn follow_up(&self, text: impl Into<String>) -> Result<(), SessionClosed> {
-        self.submit(text)
+    pub fn follow_up(&self, input: impl Into<Input>) -> Result<(), SessionClosed> {
+        self.submit(input)
     }
 
     /// Puts a message into the conversation after the current round of tool calls, or, when the
@@ -62,8 +63,8 @@ impl SessionHandle {
     ///
     /// # Errors
     /// [`SessionClosed`].
-    pub fn steer(&self, text: impl Into<String>) -> Result<(), SessionClosed> {
-        self.event(Event::Steer { text: text.into() })
+    pub fn steer(&self, input: impl Into<Input>) -> Result<(), SessionClosed> {
+        self.event(Event::Steer { input: input.into() })
     }
 
     /// Gives the current input up: its model call is dropped, its processes are killed, and the

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use canon_exec::ExecutionEnvironment;
 use canon_llm::Client;
 
+use super::journal::Journal;
 use super::turn::Turn;
 use crate::approval::Approver;
 use crate::config::SessionConfig;
@@ -31,8 +32,12 @@ pub struct SessionOptions {
     pub pricing: Arc<dyn Pricing>,
     /// Is asked about every tool call before it runs; `None` lets all run.
     pub approver: Option<Arc<dyn Approver>>,
-    /// A conversation to go on with.
+    /// A conversation to go on with, from a [`Journal`] or [`crate::SessionHandle::history`]. It may
+    /// have been cut off anywhere. Limits and budgets count the new work alone; what was used up
+    /// before is [`crate::Outcome::earlier`].
     pub history: Vec<Turn>,
+    /// Keeps the conversation.
+    pub journal: Option<Arc<dyn Journal>>,
     /// Names the session in events; a fresh id when absent.
     pub session_id: Option<String>,
 }
@@ -50,6 +55,7 @@ impl SessionOptions {
             pricing: Arc::new(CataloguePricing),
             approver: None,
             history: Vec::new(),
+            journal: None,
             session_id: None,
         }
     }

@@ -12,10 +12,13 @@ use canon_llm::Usage;
 
 use super::effect::Effect;
 use super::event::Event;
+use super::input::Input;
 use super::loops::LoopDetector;
-use super::turn::{Turn, repaired};
+use super::turn::{Turn, repaired, totals};
 use crate::config::SessionConfig;
-use crate::events::{EventData, Limit, Outcome, SessionEvent, SessionState, Status, WarningCode};
+use crate::events::{
+    Earlier, EventData, Limit, Outcome, SessionEvent, SessionState, Status, WarningCode,
+};
 use crate::pricing::Price;
 use model::Attempt;
 use tools::Round;
@@ -52,13 +55,15 @@ pub(crate) struct Machine {
     /// About how many characters a model reads: of the history, and before it.
     history_chars: usize,
     prefix_chars: usize,
-    steering: VecDeque<String>,
-    inputs: VecDeque<String>,
+    steering: VecDeque<Input>,
+    inputs: VecDeque<Input>,
     loops: LoopDetector,
     usage: Usage,
     cost_usd: f64,
     turns: u32,
     tool_calls: u32,
+    /// Of the history that was resumed.
+    earlier: Option<Earlier>,
     /// Rounds of tool calls for the current input.
     rounds: u32,
     /// Tokens of the last call, input and output, and the history's characters at that time.
@@ -109,6 +114,7 @@ impl Machine {
             model: options.model,
             state: SessionState::Idle,
             phase: Phase::Quiet,
+            earlier: totals(&history),
             history,
             prefix_chars: 0,
             steering: VecDeque::new(),
@@ -163,13 +169,13 @@ impl Machine {
                 model: self.model.model.clone(),
                 working_directory,
             }),
-            Event::Submit { text } => {
-                self.inputs.push_back(text);
+            Event::Submit { input } => {
+                self.inputs.push_back(input);
                 if self.state != SessionState::Processing {
                     self.next_input();
                 }
             }
-            Event::Steer { text } => self.steering.push_back(text),
+            Event::Steer { input } => self.steering.push_back(input),
             Event::Interrupt => self.stop_work(false),
             Event::Abort => self.stop_work(true),
             Event::Close if self.state == SessionState::Processing => self.close_when_idle = true,
@@ -182,6 +188,7 @@ impl Machine {
             Event::PrefixMeasured { chars } => self.prefix_chars = chars,
             Event::Model { call, news } => self.on_model(call, news),
             Event::Tool { round, index, news } => self.on_tool(round, index, news),
+            Event::JournalFailed { why } => self.stop_unrecorded(why),
             Event::EnvironmentLost { why } => self.environment_lost = Some(why),
             Event::Timer { timer } => self.on_timer(timer),
         }
@@ -200,13 +207,14 @@ impl Machine {
 
     /// Takes the next queued input, if there is one.
     fn next_input(&mut self) -> bool {
-        let Some(content) = self.inputs.pop_front() else { return false };
+        let Some(Input { text: content, images }) = self.inputs.pop_front() else { return false };
         self.state = SessionState::Processing;
         self.rounds = 0;
         self.last_text.clear();
         let timestamp = self.now;
-        self.push_turn(Turn::User { content: content.clone(), timestamp });
-        self.emit(EventData::UserInput { content });
+        let count = images.len();
+        self.push_turn(Turn::User { content: content.clone(), images, timestamp });
+        self.emit(EventData::UserInput { content, images: count });
         self.drain_steering();
         self.next_round();
         true
@@ -276,6 +284,17 @@ impl Machine {
         }
     }
 
+    /// Nothing that the last turns asked for was begun: the driver stopped at the turn that could not
+    /// be kept.
+    fn stop_unrecorded(&mut self, why: String) {
+        if let Phase::Running(_) = self.phase {
+            self.answer_open_calls(
+                "[ERROR: The call did not run: the conversation cannot be kept.]",
+            );
+        }
+        self.fail("journal".to_owned(), format!("the conversation cannot be kept: {why}"));
+    }
+
     fn fail(&mut self, code: String, message: String) {
         self.emit(EventData::Error { code: code.clone(), message: message.clone() });
         self.close(Status::Failed { code, message });
@@ -306,20 +325,22 @@ impl Machine {
             cost_usd: self.model.price.map(|_| self.cost_usd),
             turns: self.turns,
             tool_calls: self.tool_calls,
+            earlier: self.earlier.clone(),
         }
     }
 
     /// Puts queued steering messages into the conversation.
     fn drain_steering(&mut self) {
-        while let Some(content) = self.steering.pop_front() {
-            let timestamp = self.now;
-            self.push_turn(Turn::Steering { content: content.clone(), timestamp });
-            self.emit(EventData::SteeringInjected { content });
+        while let Some(Input { text: content, images }) = self.steering.pop_front() {
+            let (timestamp, count) = (self.now, images.len());
+            self.push_turn(Turn::Steering { content: content.clone(), images, timestamp });
+            self.emit(EventData::SteeringInjected { content, images: count });
         }
     }
 
     fn push_turn(&mut self, turn: Turn) {
         self.history_chars += turn.chars();
+        self.fx.push(Effect::Record { at: self.history.len() });
         self.history.push(turn);
     }
 
@@ -350,5 +371,7 @@ impl Machine {
 
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+pub(crate) use properties::check_history;
 #[cfg(test)]
 mod tests;

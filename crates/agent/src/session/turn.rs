@@ -3,6 +3,9 @@
 use canon_llm::{ContentPart, ImageData, Message, Role, ToolCall, ToolResultData, Usage};
 use serde::{Deserialize, Serialize};
 
+use super::input::message;
+use crate::events::Earlier;
+
 /// One entry of a session's history. Times are Unix milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "turn", rename_all = "snake_case")]
@@ -11,6 +14,9 @@ pub enum Turn {
     User {
         /// Its text.
         content: String,
+        /// Its pictures.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        images: Vec<ImageData>,
         /// When it entered the conversation.
         timestamp: u64,
     },
@@ -34,6 +40,9 @@ pub enum Turn {
     Steering {
         /// Its text.
         content: String,
+        /// Its pictures.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        images: Vec<ImageData>,
         /// When it entered the conversation.
         timestamp: u64,
     },
@@ -48,6 +57,9 @@ pub struct AssistantTurn {
     pub usage: Usage,
     /// The provider's id of it.
     pub response_id: String,
+    /// What it cost in US dollars, by the prices of its day; absent when they were not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
     /// When it was complete.
     pub timestamp: u64,
 }
@@ -83,15 +95,22 @@ impl Turn {
     /// About how many characters a model reads for this turn (loop spec §5.5).
     pub(crate) fn chars(&self) -> usize {
         match self {
-            Self::User { content, .. }
-            | Self::System { content, .. }
-            | Self::Steering { content, .. } => content.len(),
-            Self::Assistant(turn) => turn.message.content.iter().map(part_chars).sum(),
-            Self::ToolResults { results, .. } => {
-                results.iter().map(|entry| entry.result.content_text().len()).sum()
+            Self::User { content, images, .. } | Self::Steering { content, images, .. } => {
+                content.len() + images.len() * IMAGE_CHARS
             }
+            Self::System { content, .. } => content.len(),
+            Self::Assistant(turn) => turn.message.content.iter().map(part_chars).sum(),
+            Self::ToolResults { results, .. } => results.iter().map(entry_chars).sum(),
         }
     }
+}
+
+/// What a picture counts for: 1,600 tokens, which is what a large one costs with most models.
+const IMAGE_CHARS: usize = 6_400;
+
+fn entry_chars(entry: &ToolResultEntry) -> usize {
+    let images = usize::from(entry.result.image_data.is_some()) + entry.more_images.len();
+    entry.result.content_text().len() + images * IMAGE_CHARS
 }
 
 /// Bytes stand for characters here: an estimate for a threshold, made often.
@@ -102,6 +121,7 @@ fn part_chars(part: &ContentPart) -> usize {
             tool_call.name.len() + tool_call.arguments_text().len()
         }
         ContentPart::Thinking { thinking, .. } => thinking.text.len(),
+        ContentPart::Image { .. } => IMAGE_CHARS,
         _ => 0,
     }
 }
@@ -111,8 +131,8 @@ pub(crate) fn messages(history: &[Turn]) -> Vec<Message> {
     let mut messages = Vec::with_capacity(history.len());
     for turn in history {
         match turn {
-            Turn::User { content, .. } | Turn::Steering { content, .. } => {
-                messages.push(Message::user(content.as_str()));
+            Turn::User { content, images, .. } | Turn::Steering { content, images, .. } => {
+                messages.push(message(content, images));
             }
             Turn::System { content, .. } => messages.push(Message::developer(content.as_str())),
             Turn::Assistant(turn) => messages.push(turn.message.clone()),
@@ -138,6 +158,24 @@ fn push_results(messages: &mut Vec<Message>, results: &[ToolResultEntry]) {
     }
 }
 
+/// What a history used up; `None` for one without replies.
+pub(crate) fn totals(history: &[Turn]) -> Option<Earlier> {
+    let replies: Vec<&AssistantTurn> = history
+        .iter()
+        .filter_map(|turn| match turn {
+            Turn::Assistant(reply) => Some(&**reply),
+            _ => None,
+        })
+        .collect();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    (!replies.is_empty()).then(|| Earlier {
+        usage: replies.iter().map(|reply| reply.usage.clone()).sum(),
+        cost_usd: replies.iter().map(|reply| reply.cost_usd).sum(),
+        turns: count(replies.len()),
+        tool_calls: count(replies.iter().map(|reply| reply.tool_calls().len()).sum()),
+    })
+}
+
 /// A history in which every tool call has exactly one result: calls that a resumed history left
 /// open are answered with an error, results without a call are dropped.
 pub(crate) fn repaired(history: Vec<Turn>) -> Vec<Turn> {
@@ -152,10 +190,14 @@ pub(crate) fn repaired(history: Vec<Turn>) -> Vec<Turn> {
                 if calls.is_empty() {
                     continue;
                 }
-                let (mut known, timestamp) = match turns.peek() {
-                    Some(Turn::ToolResults { results, timestamp }) => (results.clone(), *timestamp),
-                    _ => (Vec::new(), timestamp),
-                };
+                let (mut known, mut timestamp) = (Vec::new(), timestamp);
+                let results = |turn: &Turn| matches!(turn, Turn::ToolResults { .. });
+                while let Some(Turn::ToolResults { results, timestamp: at }) =
+                    turns.next_if(results)
+                {
+                    known.extend(results);
+                    timestamp = at;
+                }
                 let results = calls.iter().map(|call| take_result(&mut known, &call.id)).collect();
                 sound.push(Turn::ToolResults { results, timestamp });
             }
@@ -184,13 +226,16 @@ fn take_result(known: &mut Vec<ToolResultEntry>, id: &str) -> ToolResultEntry {
 mod tests {
     use super::*;
     use canon_llm::{ProviderRaw, ToolCallData};
+    use proptest::prelude::*;
     use serde_json::json;
+    use std::collections::BTreeSet;
 
     fn reply(parts: Vec<ContentPart>) -> Turn {
         Turn::Assistant(Box::new(AssistantTurn {
             message: Message::new(Role::Assistant, parts),
             usage: Usage::default(),
             response_id: "r".to_owned(),
+            cost_usd: None,
             timestamp: 1,
         }))
     }
@@ -210,7 +255,8 @@ mod tests {
 
     #[test]
     fn loop_9_6_steering_turns_become_user_messages() {
-        let turn = Turn::Steering { content: "look left".to_owned(), timestamp: 1 };
+        let turn =
+            Turn::Steering { content: "look left".to_owned(), images: Vec::new(), timestamp: 1 };
         assert_eq!(messages(&[turn]), [Message::user("look left")]);
     }
 
@@ -225,12 +271,49 @@ mod tests {
         assert_eq!((messages[1].role, messages[1].content.len()), (Role::User, 1));
     }
 
+    fn result(id: &str) -> ToolResultEntry {
+        ToolResultEntry { result: ToolResultData::new(id, "done", false), more_images: Vec::new() }
+    }
+
+    proptest! {
+        /// However a store cut, doubled or mixed the turns of a conversation.
+        #[test]
+        fn any_history_is_healed(choices in prop::collection::vec((0u8..5, prop::collection::vec(0u8..4, 0..4)), 0..12)) {
+            let history: Vec<Turn> = choices.iter().map(|(kind, ids)| {
+                let ids: BTreeSet<String> = ids.iter().map(|id| format!("c{id}")).collect();
+                match kind {
+                    0 => Turn::User { content: "u".to_owned(), images: Vec::new(), timestamp: 1 },
+                    1 | 2 => reply(ids.iter().map(|id| call(id)).collect()),
+                    _ => Turn::ToolResults {
+                        results: ids.iter().map(|id| result(id)).collect(),
+                        timestamp: 2,
+                    },
+                }
+            }).collect();
+            let sound = repaired(history.clone());
+            crate::session::state::check_history(&sound);
+            // Nothing but results was added or lost, and a sound history stays as it is.
+            let others = |turns: &[Turn]| -> Vec<Turn> {
+                turns.iter().filter(|turn| !matches!(turn, Turn::ToolResults { .. })).cloned().collect()
+            };
+            prop_assert_eq!(others(&sound), others(&history));
+            prop_assert_eq!(repaired(sound.clone()), sound);
+        }
+    }
+
+    #[test]
+    fn a_history_from_before_there_were_images_and_costs_reads_the_same() {
+        let old = json!([
+            {"turn": "user", "content": "go", "timestamp": 1},
+            {"turn": "steering", "content": "left", "timestamp": 2},
+        ]);
+        let history: Vec<Turn> = serde_json::from_value(old.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&history).unwrap(), old);
+    }
+
     #[test]
     fn open_calls_of_a_resumed_history_are_answered() {
-        let done = ToolResultEntry {
-            result: ToolResultData::new("b", "done", false),
-            more_images: Vec::new(),
-        };
+        let done = result("b");
         let stray = Turn::ToolResults { results: vec![done.clone()], timestamp: 1 };
         let history = vec![
             stray.clone(),

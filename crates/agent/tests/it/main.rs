@@ -7,6 +7,7 @@
 mod approvals;
 mod events;
 mod http;
+mod library;
 mod loop_core;
 mod loop_tools;
 mod patch_faults;

@@ -118,9 +118,8 @@ impl Machine {
     fn take_reply(&mut self, reply: Response) {
         self.turns += 1;
         self.usage += reply.usage.clone();
-        if let Some(price) = self.model.price {
-            self.cost_usd += price.cost_usd(&reply.usage);
-        }
+        let cost_usd = self.model.price.map(|price| price.cost_usd(&reply.usage));
+        self.cost_usd += cost_usd.unwrap_or(0.0);
         for warning in &reply.warnings {
             self.warn(WarningCode::ModelClient, warning.message.clone());
         }
@@ -136,6 +135,7 @@ impl Machine {
             message: reply.message,
             usage: reply.usage,
             response_id: reply.id,
+            cost_usd,
             timestamp: self.now,
         })));
         self.last_call = (tokens > 0).then_some((tokens, self.history_chars));

@@ -28,6 +28,8 @@ enum Step {
     ToolOutput(usize),
     ToolFinished(usize),
     Timer(usize),
+    /// The next turn cannot be kept.
+    JournalBreaks,
     /// An answer to something that was never, or is no longer, asked.
     Stale(u64),
 }
@@ -56,6 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => any::<usize>().prop_map(Step::ToolOutput),
         24 => any::<usize>().prop_map(Step::ToolFinished),
         4 => any::<usize>().prop_map(Step::Timer),
+        1 => (0u8..8).prop_map(|n| if n == 0 { Step::JournalBreaks } else { Step::Submit }),
         2 => (0u64..60).prop_map(Step::Stale),
     ]
 }
@@ -84,6 +87,7 @@ struct Watcher {
     rounds_of_input: u32,
     replies: u32,
     timers: Vec<u64>,
+    journal_breaks: bool,
     open_calls: BTreeMap<String, usize>,
 }
 
@@ -134,7 +138,7 @@ impl Watcher {
 }
 
 /// Every reply with calls is followed by exactly one result for each of them, in order.
-fn check_history(history: &[Turn]) {
+pub(crate) fn check_history(history: &[Turn]) {
     let mut turns = history.iter().peekable();
     while let Some(turn) = turns.next() {
         match turn {
@@ -163,11 +167,11 @@ fn event_of(step: &Step, rig: &Rig, watcher: &mut Watcher) -> Option<Event> {
     match step {
         Step::Submit => {
             watcher.submitted += 1;
-            Some(Event::Submit { text: format!("input {}", watcher.submitted) })
+            Some(Event::Submit { input: format!("input {}", watcher.submitted).into() })
         }
         Step::Steer => {
             watcher.steered += 1;
-            Some(Event::Steer { text: format!("steer {}", watcher.steered) })
+            Some(Event::Steer { input: format!("steer {}", watcher.steered).into() })
         }
         Step::Interrupt => Some(Event::Interrupt),
         Step::Abort => Some(Event::Abort),
@@ -188,6 +192,10 @@ fn event_of(step: &Step, rig: &Rig, watcher: &mut Watcher) -> Option<Event> {
         Step::Timer(choice) => {
             let timers = &watcher.timers;
             (!timers.is_empty()).then(|| Event::Timer { timer: timers[choice % timers.len()] })
+        }
+        Step::JournalBreaks => {
+            watcher.journal_breaks = true;
+            None
         }
         Step::Stale(id) => {
             let current = rig.open_call() == Some(*id);
@@ -212,6 +220,12 @@ proptest! {
                 prop_assert!(effects.is_empty());
             }
             watcher.see(&rig, &effects);
+            let recorded = effects.iter().any(|effect| matches!(effect, Effect::Record { .. }));
+            if recorded && watcher.journal_breaks {
+                let effects = rig.apply(Event::JournalFailed { why: "full".to_owned() });
+                watcher.see(&rig, &effects);
+                prop_assert_eq!(rig.machine.state(), SessionState::Closed);
+            }
         }
         // However it goes on, everything ends when the host wants it to.
         let effects = rig.apply(Event::Abort);
@@ -235,8 +249,8 @@ proptest! {
                 _ => None,
             }).collect()
         };
-        let accepted = |queue: &VecDeque<String>, prefix: &str| -> Vec<u64> {
-            queue.iter().filter_map(|text| text.strip_prefix(prefix)?.parse().ok()).collect()
+        let accepted = |queue: &VecDeque<Input>, prefix: &str| -> Vec<u64> {
+            queue.iter().filter_map(|input| input.text.strip_prefix(prefix)?.parse().ok()).collect()
         };
         for (prefix, queue, count) in [
             ("input ", &rig.machine.inputs, watcher.submitted),

@@ -47,11 +47,11 @@ impl Rig {
     }
 
     fn submit(&mut self, text: &str) {
-        self.apply(Event::Submit { text: text.to_owned() });
+        self.apply(Event::Submit { input: text.to_owned().into() });
     }
 
     fn steer(&mut self, text: &str) {
-        self.apply(Event::Steer { text: text.to_owned() });
+        self.apply(Event::Steer { input: text.to_owned().into() });
     }
 
     pub(super) fn open_call(&self) -> Option<u64> {
@@ -331,7 +331,7 @@ fn loop_9_1_abort_stops_a_model_call_and_closes() {
     // The reply that was on its way changes nothing any more.
     let late = ModelNews::Replied(Box::new(response("late", &[])));
     assert_eq!(rig.apply(Event::Model { call, news: late }), []);
-    assert_eq!(rig.apply(Event::Submit { text: "x".to_owned() }), []);
+    assert_eq!(rig.apply(Event::Submit { input: "x".to_owned().into() }), []);
 }
 
 #[test]
@@ -376,7 +376,7 @@ fn an_interrupt_gives_up_one_input_and_keeps_the_session() {
     assert_eq!(rig.machine.state(), SessionState::Idle);
     assert_eq!(rig.outcome().status, Status::Aborted);
     rig.submit("again");
-    rig.apply(Event::Submit { text: "behind".to_owned() });
+    rig.apply(Event::Submit { input: "behind".to_owned().into() });
     rig.apply(Event::Interrupt);
     // The input behind the one that was given up goes on.
     rig.reply("ok");

@@ -158,8 +158,23 @@ impl Machine {
              approach.",
             found.calls
         );
-        self.push_turn(Turn::Steering { content: message.clone(), timestamp: self.now });
+        self.push_turn(Turn::Steering {
+            content: message.clone(),
+            images: Vec::new(),
+            timestamp: self.now,
+        });
         self.emit(EventData::LoopDetection { message, pattern_length: found.pattern });
+    }
+
+    /// Gives every call of a round that never began this answer.
+    pub(super) fn answer_open_calls(&mut self, text: &str) {
+        let Phase::Running(round) = &self.phase else { return };
+        for index in 0..round.calls.len() {
+            self.finish_call(index, ToolOutput::error(text));
+        }
+        if let Phase::Running(round) = std::mem::replace(&mut self.phase, Phase::Quiet) {
+            self.push_results(round);
+        }
     }
 
     pub(super) fn cancel_tools(&mut self, round: Round, then_close: bool) {
