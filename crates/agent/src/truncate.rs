@@ -26,11 +26,14 @@ struct Defaults {
 const OTHER_TOOLS: Defaults =
     Defaults { chars: 30_000, lines: None, mode: TruncationMode::HeadTail };
 
-/// The tables of loop spec §5.2 and §5.3.
+/// The tables of loop spec §5.2 and §5.3, and rows for the tools that it leaves out.
 fn defaults(tool: &str) -> Defaults {
     use TruncationMode::{HeadTail, Tail};
     let (chars, lines, mode) = match tool {
         "read_file" => (50_000, None, HeadTail),
+        // Its own budget comes first; this leaves room for the names.
+        "read_many_files" => (100_000, None, HeadTail),
+        "list_dir" => (20_000, None, HeadTail),
         "shell" => (30_000, Some(256), HeadTail),
         "grep" => (20_000, Some(200), Tail),
         "glob" => (20_000, Some(500), Tail),

@@ -9,6 +9,7 @@
 pub mod environment;
 pub mod group;
 mod host;
+mod ignores;
 pub mod local;
 pub mod namespace;
 pub mod process;
@@ -21,6 +22,7 @@ pub use environment::{
     DirEntry, ExecCommand, ExecutionEnvironment, FileError, FileKind, FileMetadata, GlobOptions,
     GlobResult, GrepMode, GrepOptions, GrepResult, SearchError, WriteOutcome,
 };
+pub use ignores::{IGNORE_FILES, Ignores};
 pub use local::LocalExecutionEnvironment;
 pub use process::{EnvPolicy, ExecError, ExecResult, Inherit, OutputSink, Script, Shell, Stdin};
 pub use remote::RemoteOptions;

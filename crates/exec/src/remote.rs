@@ -9,7 +9,6 @@ mod call;
 mod encode;
 mod files;
 mod frames;
-mod ignores;
 mod search;
 mod stat;
 

@@ -6,6 +6,7 @@ use canon_llm::ToolDefinition;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::content::Content;
 use super::{Access, Tool, ToolContext, ToolImage, ToolOutput, args, define, resolve};
 
 /// Reads a file with line numbers; a PNG, JPEG, GIF or WebP comes as a picture.
@@ -73,18 +74,15 @@ impl Tool for ReadFile {
                      with grep"
                 ));
             }
+            Err(error @ canon_exec::FileError::IsDirectory { .. }) => {
+                return ToolOutput::error(format!("{error}; list it with list_dir or ls"));
+            }
             Err(error) => return ToolOutput::error(error.to_string()),
         };
-        if let Some(media_type) = image_type(&bytes) {
-            return image(&args.file_path, bytes, media_type);
-        }
-        match as_text(&bytes) {
-            Some(text) => numbered(&args.file_path, &text, args.offset, args.limit),
-            None => ToolOutput::error(format!(
-                "{}: is a binary file of {} bytes; inspect it with the shell (file, xxd, strings)",
-                args.file_path,
-                bytes.len()
-            )),
+        match Content::of(bytes) {
+            Content::Text(text) => numbered(&args.file_path, &text, args.offset, args.limit),
+            Content::Image(media_type, data) => image(&args.file_path, data, media_type),
+            Content::Other(why) => ToolOutput::error(format!("{}: {why}", args.file_path)),
         }
     }
 }
@@ -101,30 +99,6 @@ fn image(path: &str, data: Vec<u8>, media_type: &str) -> ToolOutput {
         images: vec![ToolImage { data, media_type: media_type.to_owned() }],
         ..ToolOutput::default()
     }
-}
-
-/// Told by content, since names lie.
-fn image_type(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        _ => None,
-    }
-}
-
-/// The text, or `None` for a binary file: one with a NUL, or of which more than a tenth is no
-/// UTF-8. What little is not UTF-8 (an old encoding) is shown as replacement characters.
-fn as_text(bytes: &[u8]) -> Option<String> {
-    if bytes.contains(&0) {
-        return None;
-    }
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return Some(text.to_owned());
-    }
-    let invalid: usize = bytes.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
-    (invalid * 10 <= bytes.len()).then(|| String::from_utf8_lossy(bytes).into_owned())
 }
 
 fn numbered(path: &str, text: &str, offset: Option<usize>, limit: Option<usize>) -> ToolOutput {
@@ -174,19 +148,5 @@ mod tests {
         assert!(output.is_error);
         assert_eq!(output.text, "f: offset 3 is beyond the end, the file has 2 lines");
         assert!(!numbered("f", "", None, None).is_error);
-    }
-
-    #[test]
-    fn binary_files_are_told_from_old_encodings() {
-        assert_eq!(as_text(b"\x7fELF\0\0"), None);
-        assert_eq!(as_text(&[0xfe; 40]), None);
-        assert_eq!(as_text(b"gr\xfcn und blau").as_deref(), Some("gr\u{fffd}n und blau"));
-    }
-
-    #[test]
-    fn images_are_known_by_content() {
-        assert_eq!(image_type(b"\x89PNG\r\n\x1a\nrest"), Some("image/png"));
-        assert_eq!(image_type(b"RIFF....WEBPVP8 "), Some("image/webp"));
-        assert_eq!(image_type(b"plain"), None);
     }
 }

@@ -16,3 +16,4 @@ mod patch_scenarios;
 mod prompt;
 mod support;
 mod tools;
+mod tools_reading;

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use canon_agent::tools::{ApplyPatch, CommandTimeouts, OutputDeltas, ToolRegistry};
-use canon_agent::{Family, Profile, ToolContext, ToolOutput};
+use canon_agent::tools::{
+    ApplyPatch, CommandTimeouts, ListDir, OutputDeltas, ReadManyFiles, ToolRegistry, core_tools,
+};
+use canon_agent::{Tool, ToolContext, ToolOutput};
 use canon_exec::ExecutionEnvironment;
 use canon_llm::{ToolCall, ToolCallData};
 use serde_json::{Value, json};
@@ -15,15 +17,21 @@ pub(crate) async fn call(place: &Place, tool: &str, arguments: Value) -> ToolOut
     call_in(place.env(), Default::default(), tool, arguments).await
 }
 
+fn every_tool() -> Vec<Arc<dyn Tool>> {
+    let mut tools = core_tools();
+    let others: [Arc<dyn Tool>; 3] =
+        [Arc::new(ApplyPatch), Arc::new(ListDir), Arc::new(ReadManyFiles)];
+    tools.extend(others);
+    tools
+}
+
 pub(crate) async fn call_in(
     env: Arc<dyn ExecutionEnvironment>,
     cancel: CancellationToken,
     tool: &str,
     arguments: Value,
 ) -> ToolOutput {
-    let core = Profile::of_family(Family::Generic, "scripted", "test-model").tools;
-    let tools = core.into_iter().chain([Arc::new(ApplyPatch) as _]);
-    let registry = ToolRegistry::new(tools).unwrap();
+    let registry = ToolRegistry::new(every_tool()).unwrap();
     let prepared = match registry.prepare(&ToolCall::from(&ToolCallData::new("c", tool, arguments)))
     {
         Ok(prepared) => prepared,

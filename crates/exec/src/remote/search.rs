@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::files::LISTING_LIMIT;
-use super::ignores::{Ignores, NAMES};
 use super::{Carrier, Remote};
 use crate::environment::{
     FileError, GlobOptions, GlobResult, GrepOptions, GrepResult, SearchError,
 };
 use crate::host::search::{Glob, Grep};
+use crate::ignores::{IGNORE_FILES, Ignores};
 
 /// Contents that come over at a time.
 const BATCH_BYTES: u64 = 4 * 1024 * 1024;
@@ -134,13 +134,14 @@ impl<C: Carrier> Remote<C> {
     /// The ignore files of a tree, and those above it up to the working directory.
     async fn ignores(&self, top: &Path, found: &[Found]) -> Result<Ignores, FileError> {
         let inside = found.iter().map(|file| file.place.clone());
-        let mut places: Vec<PathBuf> =
-            inside.filter(|place| NAMES[..2].iter().any(|name| place.ends_with(name))).collect();
+        let mut places: Vec<PathBuf> = inside
+            .filter(|place| IGNORE_FILES[..2].iter().any(|name| place.ends_with(name)))
+            .collect();
         let above = top.ancestors().take_while(|place| place.starts_with(&self.cwd));
         for directory in above.skip(1) {
-            places.extend(NAMES.iter().map(|name| directory.join(name)));
+            places.extend(IGNORE_FILES.iter().map(|name| directory.join(name)));
         }
-        places.push(top.join(NAMES[2]));
+        places.push(top.join(IGNORE_FILES[2]));
         let mut ignores = Ignores::default();
         let places: Vec<&Path> = places.iter().map(PathBuf::as_path).collect();
         for (place, content) in self.fetch(&places).await? {

@@ -7,11 +7,11 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 /// Names of ignore files, the strongest first; the last one holds for a repository.
-pub(super) const NAMES: [&str; 3] = [".ignore", ".gitignore", ".git/info/exclude"];
+pub const IGNORE_FILES: [&str; 3] = [".ignore", ".gitignore", ".git/info/exclude"];
 
 /// The ignore files of a tree and of the directories above it.
 #[derive(Debug, Default)]
-pub(super) struct Ignores {
+pub struct Ignores {
     /// by name, then by the directory for which a file speaks
     files: [HashMap<PathBuf, Gitignore>; 3],
 }
@@ -19,8 +19,8 @@ pub(super) struct Ignores {
 impl Ignores {
     /// Takes an ignore file; other files are passed over. Lines that do not parse are too, as git
     /// does.
-    pub(super) fn add(&mut self, path: &Path, content: &[u8]) {
-        for (name, files) in NAMES.iter().zip(&mut self.files) {
+    pub fn add(&mut self, path: &Path, content: &[u8]) {
+        for (name, files) in IGNORE_FILES.iter().zip(&mut self.files) {
             let Some(directory) = path.ancestors().nth(Path::new(name).components().count()) else {
                 continue;
             };
@@ -38,12 +38,14 @@ impl Ignores {
     }
 
     /// Whether a file below `top` is left out: by itself, or with a directory that it lies in.
-    pub(super) fn leave_out(&self, top: &Path, file: &Path) -> bool {
+    pub(crate) fn leave_out(&self, top: &Path, file: &Path) -> bool {
         let below = file.ancestors().take_while(|place| *place != top);
         below.enumerate().any(|(steps, place)| self.matches(place, steps > 0))
     }
 
-    fn matches(&self, place: &Path, is_directory: bool) -> bool {
+    /// Whether the ignore files of the directories above `place` leave it out by itself; whether it
+    /// lies in a directory that is left out is not asked.
+    pub fn matches(&self, place: &Path, is_directory: bool) -> bool {
         let by_name = self.files.iter().map(|files| {
             let above = place.ancestors().skip(1).filter_map(|directory| files.get(directory));
             above.map(|file| file.matched(place, is_directory)).find(|found| !found.is_none())
