@@ -6,3 +6,4 @@ pub mod cli;
 pub mod error;
 pub mod home;
 pub mod server;
+pub mod threads;
