@@ -53,6 +53,7 @@ fn reply(parts: Vec<ContentPart>) -> Turn {
         message: Message::new(Role::Assistant, parts),
         usage: Usage::default(),
         response_id: "r".to_owned(),
+        cost_usd: None,
         timestamp: 2,
     }))
 }

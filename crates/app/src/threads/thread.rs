@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use canon_agent::Turn;
+use canon_agent::{Journal, JournalError, Turn};
 use canon_runtime::clock::now_ms;
 use serde::Serialize;
 use serde_json::Value;
@@ -227,6 +227,14 @@ pub(super) fn lock(id: &str, path: &Path) -> Result<File, ThreadError> {
         Ok(found) if found.nlink() == 0 => Err(ThreadError::Unknown { id: id.to_owned() }),
         Ok(_) => Ok(file),
         Err(source) => Err(ThreadError::io(path, source)),
+    }
+}
+
+/// A session keeps its turns in the thread that it is given as its journal.
+impl Journal for Thread {
+    fn record(&self, turn: &Turn) -> Result<(), JournalError> {
+        Thread::record(self, turn)
+            .map_err(|error| JournalError::new(format!("the conversation cannot be kept: {error}")))
     }
 }
 
