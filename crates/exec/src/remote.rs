@@ -9,6 +9,7 @@ mod call;
 mod encode;
 mod files;
 mod frames;
+mod holder;
 mod search;
 mod stat;
 
@@ -17,6 +18,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Debug;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,9 +28,10 @@ use crate::environment::{ExecCommand, FileError};
 use crate::process::{
     DEFAULT_GRACE, DEFAULT_OUTPUT_LIMIT, EnvPolicy, ExecError, ExecResult, Shell,
 };
-use crate::sandbox::{Backend, SandboxReport};
+use crate::sandbox::{Guard, SandboxReport};
 pub(crate) use call::carrier_environment;
 use call::{Call, Reply};
+pub(crate) use holder::{HOLD, hold};
 
 /// How much longer than its own side the other side waits before it ends a command by itself.
 const REMOTE_SLACK: Duration = Duration::from_secs(30);
@@ -73,6 +76,21 @@ pub(crate) trait Carrier: Debug + Send + Sync {
     /// How the place is called in messages.
     fn place(&self) -> String;
 
+    /// What the words of a carrier that broke mean: what happened, and what to do.
+    async fn explain(&self, said: String) -> String {
+        said
+    }
+
+    /// Why the place is gone for good; `None` where a connection can be made anew.
+    fn defect(&self) -> Option<String> {
+        None
+    }
+
+    /// What watches over files of this machine that commands there write.
+    fn guard(&self) -> Option<Arc<Guard>> {
+        None
+    }
+
     /// Ends what the carrier keeps open.
     async fn close(&self) -> Result<(), String>;
 }
@@ -87,7 +105,7 @@ pub(crate) struct Remote<C> {
     os_version: String,
     /// what [`EnvPolicy`] makes of a login's environment there
     environment: Environment,
-    limits: Vec<String>,
+    report: SandboxReport,
     /// a server allows ten sessions for one connection by default, and one holds it open
     at_once: tokio::sync::Semaphore,
 }
@@ -171,7 +189,7 @@ impl<C: Carrier> Remote<C> {
         carrier: C,
         cwd: &Path,
         options: RemoteOptions,
-        limits: Vec<String>,
+        report: SandboxReport,
     ) -> Result<Self, FileError> {
         let mut remote = Self {
             carrier,
@@ -180,7 +198,7 @@ impl<C: Carrier> Remote<C> {
             platform: String::new(),
             os_version: String::new(),
             environment: Environment::default(),
-            limits,
+            report,
             at_once: tokio::sync::Semaphore::new(AT_ONCE),
         };
         // A relative directory is one of the login's home.
@@ -202,6 +220,10 @@ impl<C: Carrier> Remote<C> {
         Ok(remote)
     }
 
+    pub(crate) fn carrier(&self) -> &C {
+        &self.carrier
+    }
+
     pub(crate) fn working_directory(&self) -> &Path {
         &self.cwd
     }
@@ -215,20 +237,13 @@ impl<C: Carrier> Remote<C> {
     }
 
     pub(crate) fn sandbox(&self) -> SandboxReport {
-        SandboxReport {
-            mode: "danger-full-access".into(),
-            backend: Backend::None,
-            version: String::new(),
-            pid_namespace: false,
-            network: true,
-            limits: self.limits.clone(),
-            why_not: Vec::new(),
-        }
+        self.report.clone()
     }
 
-    /// Broken connections are made anew; nothing here is for good.
     pub(crate) fn defect(&self) -> Option<String> {
-        None
+        let not_restored = || self.carrier.guard()?.check().err();
+        let not_restored = || not_restored().map(|failed| ExecError::from(failed).to_string());
+        self.carrier.defect().or_else(not_restored)
     }
 
     pub(crate) async fn initialize(&self) -> Result<(), FileError> {

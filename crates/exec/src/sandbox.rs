@@ -12,6 +12,7 @@ mod launcher;
 mod plan;
 mod policy;
 mod probe;
+mod protection;
 mod report;
 mod scratch;
 mod seccomp;
@@ -23,9 +24,11 @@ use std::os::fd::OwnedFd;
 use rustix::fs::MemfdFlags;
 
 pub use environment::{SandboxedEnvironment, probe_policy};
+pub(crate) use git::Guard;
 pub use helper::helper_main;
 pub(crate) use launcher::Launcher;
 pub use policy::{HelperCommand, SandboxOptions, SandboxPolicy, well_known_secrets};
+pub(crate) use protection::Protection;
 pub use report::{Backend, SandboxError, SandboxReport, WhyNot};
 pub(crate) use scratch::Scratch;
 

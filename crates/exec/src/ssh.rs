@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use crate::environment::FileError;
 use crate::environment::delegate::delegate_to_host;
 use crate::remote::{Carrier, Remote, RemoteOptions};
+use crate::sandbox::SandboxReport;
 use connection::Connection;
 
 pub use destination::{BadDestination, Destination};
@@ -73,9 +74,10 @@ impl SshEnvironment {
              notices"
                 .to_owned(),
         ];
+        let report = SandboxReport { limits, ..SandboxReport::unconfined() };
         let connection = Connection::new(destination, options)
             .map_err(|why| FileError::Unreachable { place, why })?;
-        Ok(Self { host: Remote::connect(connection, cwd, remote, limits).await? })
+        Ok(Self { host: Remote::connect(connection, cwd, remote, report).await? })
     }
 }
 

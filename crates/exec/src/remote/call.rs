@@ -11,7 +11,7 @@ use super::{Carrier, Remote, encode};
 use crate::environment::FileError;
 use crate::process::{
     Capture, EnvPolicy, ExecError, ExecResult, Invocation, OutputChunk, OutputSink, OutputStream,
-    Stdin, run_invocation,
+    Stdin, run_invocation_then,
 };
 
 const COMMON: &[u8] = include_bytes!("common.sh");
@@ -96,6 +96,10 @@ impl<C: Carrier> Remote<C> {
             |why| ExecError::Unreachable { place: self.carrier.place(), why, output: None };
         // The semaphore is never closed.
         let _place = self.at_once.acquire().await;
+        let guard = self.carrier.guard();
+        if let Some(guard) = &guard {
+            guard.check()?;
+        }
         let argv = self.carrier.argv(encode::BOOTSTRAP).await.map_err(unreachable)?;
         let nonce = canon_runtime::id::new("say");
         let mut script = format!("n='{nonce}'\n").into_bytes();
@@ -132,26 +136,16 @@ impl<C: Carrier> Remote<C> {
             is_wrapper: false,
             holds_input: call.holds_input,
         };
-        let mut result = run_invocation(invocation).await?;
-        let mut receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
-        let receiver = &mut *receiver;
-        let take = |capture: &mut Capture| std::mem::replace(capture, Capture::new(0));
-        let (stdout, stderr) = (take(&mut receiver.stdout.1), take(&mut receiver.stderr.1));
-        result.truncated_bytes = stdout.dropped() + stderr.dropped();
-        result.stdout = stdout.into_text();
-        result.stderr = stderr.into_text();
-        result.combined = take(&mut receiver.combined).into_text();
-        // Both: nothing is missing of either stream.
-        let ended = receiver.stdout.0.ended().and_then(|_| receiver.stderr.0.ended());
-        Ok(Reply {
-            ended: ended.map(str::to_owned),
-            begun: receiver.stderr.0.has_begun(),
-            stdout: std::mem::take(&mut receiver.raw),
-            too_much: receiver.too_much,
-            diagnosis: if ended.is_some() { String::new() } else { diagnosis(receiver, &result) },
-            result,
-            nonce,
-        })
+        let done = run_invocation_then(invocation, move || match guard {
+            Some(guard) => Ok(guard.restore().map(|_| ())?),
+            None => Ok(()),
+        });
+        let result = done.await?;
+        let mut reply = sorted(&receiver, result, nonce);
+        if reply.ended.is_none() {
+            reply.diagnosis = self.carrier.explain(reply.diagnosis).await;
+        }
+        Ok(reply)
     }
 
     /// A verb of `files.sh`. What it could not do is an error that names `asked`.
@@ -215,6 +209,29 @@ impl<C: Carrier> Remote<C> {
             ))),
             None => Err(self.unreachable_file(reply.diagnosis)),
         }
+    }
+}
+
+/// What arrived, each stream by itself.
+fn sorted(receiver: &Mutex<Receiver>, mut result: ExecResult, nonce: String) -> Reply {
+    let mut receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
+    let receiver = &mut *receiver;
+    let take = |capture: &mut Capture| std::mem::replace(capture, Capture::new(0));
+    let (stdout, stderr) = (take(&mut receiver.stdout.1), take(&mut receiver.stderr.1));
+    result.truncated_bytes = stdout.dropped() + stderr.dropped();
+    result.stdout = stdout.into_text();
+    result.stderr = stderr.into_text();
+    result.combined = take(&mut receiver.combined).into_text();
+    // Both: nothing is missing of either stream.
+    let ended = receiver.stdout.0.ended().and_then(|_| receiver.stderr.0.ended());
+    Reply {
+        ended: ended.map(str::to_owned),
+        begun: receiver.stderr.0.has_begun(),
+        stdout: std::mem::take(&mut receiver.raw),
+        too_much: receiver.too_much,
+        diagnosis: if ended.is_some() { String::new() } else { diagnosis(receiver, &result) },
+        result,
+        nonce,
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Layout {
     absent: Vec<PathBuf>,
     /// what all protected and absent places lie in
     holder: Option<PathBuf>,
+    /// a repository elsewhere that the root is a worktree of
+    pub(super) repository: Option<PathBuf>,
     /// the root, if it has no repository
     newcomer: Option<PathBuf>,
 }
@@ -176,6 +178,7 @@ impl Layout {
         self.writable.push(own);
         let parts = ["objects", "refs", "logs"].map(|name| common.join(name));
         self.writable.extend(parts.into_iter().filter(|path| is_real_directory(path)));
+        self.repository = Some(common);
         Ok(())
     }
 

@@ -56,6 +56,7 @@ pub(super) async fn probe(
     let facts = match backend {
         Backend::Bubblewrap => try_bubblewrap().await,
         Backend::Landlock => try_landlock(helper).await,
+        Backend::Docker => Err("a container is another environment".into()),
         Backend::None => Err("it confines nothing".into()),
     };
     known.insert(key, facts.clone());

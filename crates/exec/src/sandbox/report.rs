@@ -14,6 +14,8 @@ pub enum Backend {
     Bubblewrap,
     /// Landlock rules and a seccomp filter, set by this program before it becomes the command
     Landlock,
+    /// a container of its own, kept by Docker
+    Docker,
     /// nothing
     None,
 }
@@ -23,6 +25,7 @@ impl fmt::Display for Backend {
         f.write_str(match self {
             Self::Bubblewrap => "bubblewrap",
             Self::Landlock => "landlock",
+            Self::Docker => "docker",
             Self::None => "none",
         })
     }
@@ -44,7 +47,7 @@ pub struct SandboxReport {
     pub mode: String,
     /// what enforces it
     pub backend: Backend,
-    /// version of the backend: bubblewrap's, or Landlock's ABI
+    /// version of the backend: bubblewrap's or Docker's, or Landlock's ABI
     pub version: String,
     /// commands live in a PID namespace of their own: none survives its call, others are invisible
     pub pid_namespace: bool,

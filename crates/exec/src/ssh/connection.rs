@@ -2,24 +2,17 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::Mutex;
 
 use super::{Destination, SshOptions};
-use crate::group::{ChildSetup, prepare_child};
-use crate::process::spawner;
+use crate::remote::{HOLD, hold};
 use crate::sandbox::Scratch;
 
 /// Longest path of a socket that leaves `ssh` room for a suffix of its own.
 const SOCKET_PATH_LIMIT: usize = 80;
-/// What the master says when the login has worked.
-const READY: &str = "canon-connected";
-/// Runs there as long as the master's input is open here, hence as long as this process lives.
-const HOLD: &str = "echo canon-connected; exec cat";
 /// How much longer than connecting a login may take.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -108,48 +101,12 @@ impl Connection {
             let _from_a_broken_one = std::fs::remove_file(socket);
         }
         let limit = self.options.connect_timeout + LOGIN_PATIENCE;
-        *master = match tokio::time::timeout(limit, self.start_master()).await {
+        let argv = self.argv("ControlMaster=yes", HOLD);
+        *master = match tokio::time::timeout(limit, hold(&argv)).await {
             Ok(started) => Some(started?),
             Err(_) => return Err(format!("no login within {} s", limit.as_secs())),
         };
         Ok(())
-    }
-
-    async fn start_master(&self) -> Result<Child, String> {
-        let argv = self.argv("ControlMaster=yes", HOLD);
-        let mut argv = argv.iter();
-        let program = argv.next().cloned().unwrap_or_default();
-        let mut command = Command::new(&program);
-        command
-            .args(argv)
-            .current_dir("/")
-            .env_clear()
-            .envs(crate::remote::carrier_environment().resolve_current())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        let setup = ChildSetup { session: true, die_with_parent: true, inherited: Vec::new() };
-        prepare_child(command.as_std_mut(), setup);
-        let started = spawner::spawn(command).await;
-        let mut child = started
-            .map_err(|error| format!("cannot start `{}`: {error}", program.to_string_lossy()))?;
-        let (stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
-        if let Some(stdout) = stdout {
-            // A start-up file of the login shell may say something of its own before.
-            let mut lines = BufReader::new(stdout).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                if line.ends_with(READY) {
-                    return Ok(child);
-                }
-            }
-        }
-        let mut said = Vec::new();
-        if let Some(stderr) = stderr.as_mut() {
-            let _broken_pipe = stderr.take(8 * 1024).read_to_end(&mut said).await;
-        }
-        let said = String::from_utf8_lossy(&said).trim().to_owned();
-        Err(if said.is_empty() { "ssh ended without a word".to_owned() } else { said })
     }
 
     /// Ends the shared connection.

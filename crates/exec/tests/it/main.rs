@@ -3,6 +3,7 @@
 // A panic here is the report.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod docker;
 mod elsewhere;
 mod files;
 mod git_programs;
