@@ -35,6 +35,8 @@ pub(super) struct Abilities {
     pub(super) both_samplers: bool,
     /// `output_config.format` with a schema.
     pub(super) native_schema: bool,
+    /// Its thinking goes back only to the conversation that it came from.
+    pub(super) binds_thinking: bool,
 }
 
 impl Abilities {
@@ -51,10 +53,12 @@ impl Abilities {
                 sampling: true,
                 both_samplers: true,
                 native_schema: false,
+                binds_thinking: false,
             };
         };
         let tokens = &tokens[claude + 1..];
-        let version = version(tokens).unwrap_or((u32::MAX, 0));
+        let known = version(tokens);
+        let version = known.unwrap_or((u32::MAX, 0));
         let thinking = match version {
             v if v < (3, 7) => ThinkingForm::None,
             v if v < (4, 7) => ThinkingForm::Budget,
@@ -66,6 +70,7 @@ impl Abilities {
             sampling: thinking != ThinkingForm::Adaptive,
             both_samplers: version < (4, 1),
             native_schema: version >= (4, 1),
+            binds_thinking: known.is_some_and(|version| version >= (5, 1)),
         }
     }
 }

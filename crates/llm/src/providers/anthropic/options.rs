@@ -14,6 +14,9 @@ pub(super) struct Options {
     pub(super) betas: Vec<String>,
     /// `auto_cache`: whether breakpoints of the prompt cache are placed; on unless switched off.
     pub(super) auto_cache: bool,
+    /// `block_binding`: what becomes of thinking that no longer fits the conversation before it. Goes into
+    /// `thinking` where the model thinks and binds its thinking; no other place takes it.
+    pub(super) block_binding: Option<Value>,
     /// Everything else: parameters of the API.
     body: Map<String, Value>,
 }
@@ -37,7 +40,12 @@ impl Options {
             Some(Value::Bool(on)) => on,
             Some(_) => return Err(invalid("provider option `auto_cache` is no boolean")),
         };
-        Ok(Self { betas, auto_cache, body })
+        let block_binding = match body.remove("block_binding") {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(settings)) => Some(Value::Object(settings)),
+            Some(_) => return Err(invalid("provider option `block_binding` is no object")),
+        };
+        Ok(Self { betas, auto_cache, block_binding, body })
     }
 
     /// A parameter as the caller gave it.

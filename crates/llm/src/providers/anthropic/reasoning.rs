@@ -35,7 +35,16 @@ pub(super) fn apply(
             let takes_effort = abilities.thinking == ThinkingForm::Adaptive;
             Plan { thinking: Some(own.clone()), effort: effort.filter(|_| takes_effort) }
         }
-        None => plan(request, abilities, loop_without_thinking, warnings)?,
+        None => {
+            let mut plan = plan(request, abilities, loop_without_thinking, warnings)?;
+            if let Some(settings) = options.block_binding.as_ref()
+                && abilities.binds_thinking
+                && !is_forced(request)
+            {
+                plan.bind(settings);
+            }
+            plan
+        }
     };
     let budget =
         plan.thinking.as_ref().and_then(|thinking| thinking.get("budget_tokens")?.as_u64());
@@ -62,6 +71,18 @@ impl Plan {
         let kind = self.thinking.as_ref().and_then(|thinking| thinking.get("type")?.as_str());
         kind.is_some_and(|kind| kind != "disabled")
     }
+
+    /// Models that bind their thinking think adaptively when nothing is said of it.
+    fn bind(&mut self, settings: &Value) {
+        let thinking = self.thinking.get_or_insert_with(|| json!({ "type": "adaptive" }));
+        if thinking["type"] == "adaptive" {
+            thinking["block_binding"] = settings.clone();
+        }
+    }
+}
+
+fn is_forced(request: &Request) -> bool {
+    matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named { .. }))
 }
 
 fn plan(
@@ -96,8 +117,7 @@ fn plan(
             }
         });
     }
-    let forced =
-        matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named { .. }));
+    let forced = is_forced(request);
     match form {
         ThinkingForm::None => {
             warn("this model does not think; reasoning_effort was left out");

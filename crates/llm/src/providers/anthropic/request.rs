@@ -14,6 +14,9 @@ use crate::types::{Request, ToolChoice, ToolDefinition, Warning};
 /// What a body with marks for the prompt cache comes with (unified-llm §8.6).
 const CACHING: &str = "prompt-caching-2024-07-31";
 
+/// What `thinking.block_binding` comes with.
+const BINDING: &str = "thinking-binding-controls-2026-08-01";
+
 /// Translates a request. Blocks that Anthropic itself wrote go back verbatim. `betas` are those of every call.
 ///
 /// # Errors
@@ -53,7 +56,10 @@ pub(super) fn translate(request: &Request, mode: Mode, betas: &[String]) -> Resu
     if options.auto_cache {
         cache::place(&mut body);
     }
-    let headers = beta_header(betas, &options, cache::is_used(&body));
+    let bound =
+        body.get("thinking").is_some_and(|thinking| thinking.get("block_binding").is_some());
+    let of_body = [cache::is_used(&body).then_some(CACHING), bound.then_some(BINDING)];
+    let headers = beta_header(betas, &options, &of_body);
     Ok(Call {
         path: "/v1/messages".to_owned(),
         headers: headers.into_iter().map(|value| (BETA.to_owned(), value)).collect(),
@@ -142,10 +148,14 @@ fn add_parameters(body: &mut Map<String, Value>, request: &Request, warnings: &m
     }
 }
 
-fn beta_header(betas: &[String], options: &Options, caching: bool) -> Option<String> {
-    let caching = caching.then_some(CACHING);
+fn beta_header(
+    betas: &[String],
+    options: &Options,
+    of_body: &[Option<&'static str>],
+) -> Option<String> {
+    let of_body = of_body.iter().copied().flatten();
     let mut names: Vec<&str> = Vec::new();
-    for name in betas.iter().chain(&options.betas).map(String::as_str).chain(caching) {
+    for name in betas.iter().chain(&options.betas).map(String::as_str).chain(of_body) {
         if !names.contains(&name) {
             names.push(name);
         }

@@ -38,7 +38,7 @@ pub(super) fn translate(body: Value) -> Result<Response, LlmError> {
         finish_reason: finish_reason(body.get("stop_reason").and_then(Value::as_str)),
         usage: usage(body.get("usage"), &content),
         message: Message::new(Role::Assistant, content),
-        warnings: refusal(&body).into_iter().collect(),
+        warnings: refusal(&body).into_iter().chain(dropped_thinking(&body)).collect(),
         rate_limit: None,
         raw: Some(body),
     })
@@ -130,6 +130,17 @@ fn finish_reason(raw: Option<&str>) -> FinishReason {
 fn refusal(body: &Value) -> Option<Warning> {
     let why = body.pointer("/stop_details/explanation")?.as_str()?;
     Some(Warning::new("refusal", format!("anthropic: {why}")))
+}
+
+/// Without a count, so that a conversation that lost its thinking is told the same each time.
+fn dropped_thinking(body: &Value) -> Option<Warning> {
+    let changes = body.get("input_transformations")?.as_array()?;
+    let dropped = changes.iter().find(|change| change["type"] == "thinking_dropped")?;
+    let why = dropped["reason"].as_str().unwrap_or("no reason given");
+    Some(Warning::new(
+        "thinking_dropped",
+        format!("anthropic: thinking of earlier replies was not shown to the model ({why})"),
+    ))
 }
 
 /// Anthropic counts cached tokens apart from other input; thinking is output already. How much of that it was

@@ -281,6 +281,53 @@ fn models_that_refuse_budgets_think_adaptively() {
     assert_eq!(body(&asked).get("thinking"), None);
 }
 
+/// The API refuses such settings from models that do not bind their thinking, and beside thinking that is off.
+#[test]
+fn what_becomes_of_thinking_out_of_place_is_said_where_the_model_binds_it() {
+    let drop = json!({ "prefix_mismatch_behavior": "drop_block" });
+    let asked = |model: &str, effort: Option<&str>| Request {
+        model: model.into(),
+        reasoning_effort: effort.map(str::to_owned),
+        ..with_options(hi(), json!({ "block_binding": drop }))
+    };
+    let beta = [("anthropic-beta".to_owned(), "thinking-binding-controls-2026-08-01".to_owned())];
+    let plain = call(&asked("claude-opus-5-5", None));
+    assert_eq!(plain.body["thinking"], json!({ "type": "adaptive", "block_binding": drop }));
+    assert_eq!((plain.body.get("block_binding"), plain.headers.as_slice()), (None, &beta[..]));
+    let high = call(&asked("anthropic/claude-fable-5.1", Some("high")));
+    assert_eq!(
+        high.body["thinking"],
+        json!({ "type": "adaptive", "display": "summarized", "block_binding": drop })
+    );
+    for (model, effort, thinking) in [
+        ("claude-opus-5", None, None),
+        (
+            "claude-opus-5",
+            Some("high"),
+            Some(json!({ "type": "adaptive", "display": "summarized" })),
+        ),
+        ("claude-sonnet-4-5", None, None),
+        ("claude-mythos-preview", None, None),
+        ("kimi-k2", None, None),
+        ("claude-sonnet-5-5", Some("none"), Some(json!({ "type": "between_tools" }))),
+        ("claude-haiku-5-5", Some("none"), Some(json!({ "type": "disabled" }))),
+    ] {
+        let made = call(&asked(model, effort));
+        assert_eq!(made.body.get("thinking"), thinking.as_ref(), "{model}");
+        assert_eq!(made.headers, [], "{model}");
+    }
+    let own = with_options(
+        asked("claude-opus-5-5", None),
+        json!({ "thinking": { "type": "adaptive", "display": "omitted" } }),
+    );
+    assert_eq!(body(&own)["thinking"], json!({ "type": "adaptive", "display": "omitted" }));
+    let mut forced = asked("claude-opus-5-5", None);
+    forced.tools.push(shell());
+    forced.tool_choice = Some(ToolChoice::Required);
+    assert_eq!(body(&forced).get("thinking"), None);
+    assert!(refused(&with_options(hi(), json!({ "block_binding": 3 }))).contains("block_binding"));
+}
+
 #[test]
 fn what_rules_thinking_out_is_left_out_with_a_warning() {
     let mut asked = hi();

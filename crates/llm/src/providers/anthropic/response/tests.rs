@@ -80,6 +80,19 @@ fn finish_reasons_are_mapped_and_kept() {
 }
 
 #[test]
+fn thinking_that_the_model_was_not_shown_is_warned_of() {
+    let mut said = message(json!([]), "end_turn", plain_usage());
+    said["input_transformations"] =
+        json!([{ "type": "thinking_mismatch_allowed" }, { "type": "new" }]);
+    assert_eq!(translate(said.clone()).unwrap().warnings, []);
+    let dropped = json!({ "type": "thinking_dropped", "reason": "prefix_binding_mismatch", "path": "messages.1" });
+    said["input_transformations"] = json!([dropped, dropped]);
+    let warnings = translate(said).unwrap().warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].message.contains("prefix_binding_mismatch"), "{}", warnings[0].message);
+}
+
+#[test]
 fn ruling_llm_usage_input_includes_cached_tokens_and_output_includes_thinking() {
     let raw = json!({
         "input_tokens": 10, "cache_read_input_tokens": 70, "cache_creation_input_tokens": 20,

@@ -68,8 +68,15 @@ pub(super) const TOOL_CHOICE: Shape = Shape {
 
 pub(super) const THINKING: Shape = Shape {
     required: &[("type", Text)],
-    optional: &[("budget_tokens", Count), ("display", OrNull(&Text))],
+    optional: &[
+        ("budget_tokens", Count),
+        ("display", OrNull(&Text)),
+        ("block_binding", OrNull(&Object)),
+    ],
 };
+
+pub(super) const BLOCK_BINDING: Shape =
+    Shape { required: &[], optional: &[("prefix_mismatch_behavior", OrNull(&Text))] };
 
 pub(super) const CACHE_CONTROL: Shape =
     Shape { required: &[("type", Text)], optional: &[("ttl", Text)] };

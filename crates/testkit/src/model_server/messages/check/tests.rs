@@ -260,6 +260,23 @@ fn newer_models_take_neither_sampling_nor_prefill() {
 }
 
 #[test]
+fn what_becomes_of_thinking_is_said_with_a_header_to_models_that_bind_it() {
+    let mut body = json!({
+        "model": "claude-opus-5-5", "max_tokens": 5,
+        "thinking": { "type": "adaptive", "block_binding": { "prefix_mismatch_behavior": "drop_block" } },
+        "messages": [{ "role": "user", "content": "hi" }],
+    });
+    let beta = ("anthropic-beta", "thinking-binding-controls-2026-08-01");
+    assert_eq!(problems_with(&[VERSION, beta], &body), Vec::<String>::new());
+    one_says(&problems(&body), "thinking-binding-controls");
+    body["model"] = json!("claude-opus-5");
+    one_says(&problems_with(&[VERSION, beta], &body), "block_binding: Extra inputs");
+    body["model"] = json!("claude-haiku-5-5");
+    body["thinking"]["type"] = json!("disabled");
+    one_says(&problems_with(&[VERSION, beta], &body), "block_binding: Extra inputs");
+}
+
+#[test]
 fn an_adaptive_turn_need_not_begin_with_thinking_but_loses_none() {
     let mut body = sound();
     body["thinking"] = json!({ "type": "adaptive" });

@@ -39,6 +39,10 @@ pub(super) fn check(call: &Call<'_>, issued: &Issued, problems: &mut Vec<String>
         }
         _ => problems.push(format!("thinking: Input tag {kind:?} does not match")),
     }
+    if let Some(binding) = thinking.get("block_binding") {
+        shapes::BLOCK_BINDING.check("thinking.block_binding", binding, &ANTHROPIC, problems);
+        block_binding(call, kind, problems);
+    }
     if kind == "disabled" {
         if always_thinks(body) {
             let message = "\"thinking.type.disabled\" is not supported for this model.";
@@ -48,6 +52,19 @@ pub(super) fn check(call: &Call<'_>, issued: &Issued, problems: &mut Vec<String>
     }
     company(body, problems);
     turn(body, kind == "enabled", issued, problems);
+}
+
+/// Only models that bind their thinking to its conversation are told what becomes of it.
+fn block_binding(call: &Call<'_>, kind: &str, problems: &mut Vec<String>) {
+    const BETA: &str = "thinking-binding-controls-2026-08-01";
+    let betas = call.header("anthropic-beta").unwrap_or("");
+    if !betas.split(',').any(|beta| beta.trim() == BETA) {
+        problems.push(format!("block_binding goes with the anthropic-beta header {BETA}"));
+    }
+    let binds = Version::of(call.body).is_some_and(|version| version >= Version(5, 1));
+    if !binds || !matches!(kind, "adaptive" | "enabled") {
+        problems.push(format!("thinking.{kind}.block_binding: Extra inputs are not permitted"));
+    }
 }
 
 /// Fable and Mythos, and from 5.5 on all but the smallest.
