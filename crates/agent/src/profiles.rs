@@ -2,6 +2,7 @@
 //! with (loop spec §3).
 
 mod anthropic;
+mod cutoff;
 mod family;
 mod gemini;
 mod generic;
@@ -87,6 +88,7 @@ struct Parts {
     /// The project document beside `AGENTS.md`.
     document_name: Option<&'static str>,
     command_timeout_ms: Option<u64>,
+    provider_options: Map<String, Value>,
 }
 
 impl Profile {
@@ -106,7 +108,7 @@ impl Profile {
     pub fn of_family(family: Family, provider: &str, model: &str) -> Self {
         let parts = match family {
             Family::OpenAi => openai::parts(),
-            Family::Anthropic => anthropic::parts(),
+            Family::Anthropic => anthropic::parts(model),
             Family::Gemini => gemini::parts(),
             Family::Generic => generic::parts(),
         };
@@ -117,10 +119,10 @@ impl Profile {
             provider: provider.to_owned(),
             model: model.to_owned(),
             display_name: info.map_or_else(|| model.to_owned(), |info| info.display_name.clone()),
-            knowledge_cutoff: None,
+            knowledge_cutoff: cutoff::of(model).map(str::to_owned),
             base_instructions: parts.base_instructions,
             tools: parts.tools,
-            provider_options: Map::new(),
+            provider_options: parts.provider_options,
             capabilities: Capabilities {
                 reasoning: info.is_none_or(|info| info.supports_reasoning),
                 streaming: true,
@@ -130,6 +132,19 @@ impl Profile {
             document_names: documents.map(str::to_owned).collect(),
             command_timeout_ms: parts.command_timeout_ms,
         }
+    }
+}
+
+impl Profile {
+    /// The same with the provider's own search of the web, which needs no tool of the session.
+    /// Only Gemini's API (from Gemini 3 on) has one that stands beside tools; for others nothing
+    /// changes, a host gives them a tool. The provider bills searches apart.
+    #[must_use]
+    pub fn with_web_search(mut self) -> Self {
+        if self.provider == "gemini" {
+            gemini::add_web_search(&mut self.provider_options);
+        }
+        self
     }
 }
 

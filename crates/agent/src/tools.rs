@@ -1,6 +1,7 @@
 //! What a model can do: the [`Tool`] trait, its registry, and the tools of the loop spec §3.3.
 
 mod access;
+mod aliases;
 mod apply_patch;
 mod args;
 mod content;
@@ -136,7 +137,7 @@ pub fn core_tools() -> Vec<Arc<dyn Tool>> {
     vec![
         Arc::new(ReadFile),
         Arc::new(WriteFile),
-        Arc::new(EditFile),
+        Arc::new(EditFile::Plain),
         Arc::new(Shell),
         Arc::new(Grep),
         Arc::new(Glob),

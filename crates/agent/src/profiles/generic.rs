@@ -1,5 +1,7 @@
 //! Models of which nothing is known: the tools that all families share (loop spec §3.3).
 
+use serde_json::Map;
+
 use super::{Parts, instructions};
 use crate::tools::core_tools;
 
@@ -12,5 +14,6 @@ pub(super) fn parts() -> Parts {
         tools: core_tools(),
         document_name: None,
         command_timeout_ms: None,
+        provider_options: Map::new(),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Map;
+
 use super::{Parts, instructions};
 use crate::tools::{ApplyPatch, Glob, Grep, ReadFile, Shell, WriteFile};
 
@@ -21,5 +23,6 @@ pub(super) fn parts() -> Parts {
         ],
         document_name: Some(".codex/instructions.md"),
         command_timeout_ms: None,
+        provider_options: Map::new(),
     }
 }

@@ -3,15 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use canon_exec::{ExecCommand, ExecutionEnvironment, FileError};
+use canon_exec::{ExecCommand, ExecutionEnvironment};
 
-use super::documents::ProjectDocument;
+use super::discovery::documents;
 use super::environment::{GitSnapshot, PromptContext};
 
 /// A repository that takes longer to answer is described without git.
 const GIT_TIMEOUT: Duration = Duration::from_secs(5);
-
-const MAX_DOCUMENT_BYTES: u64 = 1024 * 1024;
 
 /// One process for all questions; NUL stands between the answers. Hooks of the repository's own
 /// configuration that git would run for a status are switched off, and no lock is taken.
@@ -75,33 +73,6 @@ fn parse_git(cwd: &Path, output: &str) -> Option<(PathBuf, GitSnapshot)> {
         recent_commits: answers.next()?.lines().map(str::to_owned).collect(),
     };
     Some((root, snapshot))
-}
-
-/// The documents of each directory from `root` down to `cwd`.
-async fn documents(
-    env: &dyn ExecutionEnvironment,
-    root: &Path,
-    cwd: &Path,
-    names: &[String],
-) -> Vec<ProjectDocument> {
-    let mut directories: Vec<&Path> =
-        cwd.ancestors().take_while(|directory| directory.starts_with(root)).collect();
-    directories.reverse();
-    let mut found = Vec::new();
-    for directory in directories {
-        for name in names {
-            let path = directory.join(name);
-            match env.read_text(&path, MAX_DOCUMENT_BYTES).await {
-                Ok(content) => {
-                    let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-                    found.push(ProjectDocument { path: shown, content });
-                }
-                Err(FileError::NotFound { .. } | FileError::NotADirectory { .. }) => {}
-                Err(error) => tracing::warn!(%error, "a project document is left out"),
-            }
-        }
-    }
-    found
 }
 
 #[cfg(test)]

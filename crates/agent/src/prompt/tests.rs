@@ -94,3 +94,42 @@ fn documents_without_room_are_left_out_and_no_character_is_split() {
     assert!(!prompt.contains("gone"));
     assert!(prompt.contains(&"é".repeat((32 * 1024 - 1) / 2)));
 }
+
+#[test]
+fn loop_9_8_the_cutoff_stands_in_the_environment_where_it_is_known() {
+    let known = Profile::for_model("anthropic", "claude-opus-5").unwrap();
+    let text = system_prompt(&known, &context(Vec::new()), &[], None);
+    assert!(
+        text.contains("Model: Claude Opus 5\nKnowledge cutoff: 2026-05\n</environment>"),
+        "{text}"
+    );
+    assert!(!prompt(&context(Vec::new()), None).contains("Knowledge cutoff"));
+}
+
+#[test]
+fn a_host_can_give_instructions_of_its_own() {
+    let own =
+        Profile { base_instructions: "You review, you do not write.".to_owned(), ..profile() };
+    let text = system_prompt(&own, &context(Vec::new()), &[], None);
+    assert!(text.starts_with("You review, you do not write.\n\n<environment>"));
+}
+
+#[test]
+fn tools_are_listed_with_the_first_sentence_of_their_description() {
+    for (description, expected) in [
+        ("Run it. Twice if need be.", "Run it."),
+        ("Such as e.g. this one. And more", "Such as e.g. this one."),
+        ("No end", "No end"),
+        ("One line\nand another.", "One line"),
+        ("", ""),
+    ] {
+        assert_eq!(first_sentence(description), expected, "{description}");
+    }
+    assert_eq!(first_sentence(&"é".repeat(500)).chars().count(), MAX_SENTENCE);
+    let bare = ToolDefinition {
+        name: "bare".to_owned(),
+        description: " ".to_owned(),
+        parameters: serde_json::json!({}),
+    };
+    assert_eq!(tool_block(&[bare]), "# Available tools\n- bare");
+}

@@ -6,7 +6,7 @@ mod limits;
 mod model;
 mod tools;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use canon_llm::Usage;
 
@@ -71,6 +71,8 @@ pub(crate) struct Machine {
     /// The last text of the current input.
     last_text: String,
     context_warned: bool,
+    /// Warnings of the model client that the host has had.
+    told_of: HashSet<String>,
     close_when_idle: bool,
     /// Why no tool may run any more: the session ends when the calls under way have.
     environment_lost: Option<String>,
@@ -127,6 +129,7 @@ impl Machine {
             last_call: None,
             last_text: String::new(),
             context_warned: false,
+            told_of: HashSet::new(),
             close_when_idle: false,
             environment_lost: None,
             next_id: 0,

@@ -16,8 +16,15 @@ use matching::{Edit, EditError};
 /// Where the text is not there exactly, whole lines are looked for: first ignoring white space at
 /// their ends, then also taking typographic and plain punctuation for the same and allowing all
 /// lines to be indented more, or less, by the same white space. The result says which step found it.
-#[derive(Debug, Clone, Copy)]
-pub struct EditFile;
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EditFile {
+    /// As Claude knows it, and most other models (loop spec §3.3).
+    #[default]
+    Plain,
+    /// As Gemini knows it (loop spec §3.6): it says first what a change is for, and its word for
+    /// every occurrence is `allow_multiple`.
+    Instructed,
+}
 
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -26,41 +33,59 @@ struct Args {
     file_path: String,
     old_string: String,
     new_string: String,
-    #[serde(default)]
+    #[serde(default, alias = "allow_multiple")]
     replace_all: Option<bool>,
+}
+
+impl EditFile {
+    /// The argument that asks for every occurrence.
+    fn all(self) -> &'static str {
+        match self {
+            Self::Plain => "replace_all",
+            Self::Instructed => "allow_multiple",
+        }
+    }
 }
 
 #[async_trait]
 impl Tool for EditFile {
     fn definition(&self) -> ToolDefinition {
-        define(
-            "edit_file",
+        let instruction = (
+            "instruction",
+            json!({"type": "string", "description": "What the change is for and what it does, so that it can be understood without the rest"}),
+            false,
+        );
+        let rows = [
+            (
+                "file_path",
+                json!({"type": "string", "minLength": 1, "description": "Path of the file, absolute or relative to the working directory"}),
+                true,
+            ),
+            (
+                "old_string",
+                json!({"type": "string", "minLength": 1, "description": "The text to replace"}),
+                true,
+            ),
+            (
+                "new_string",
+                json!({"type": "string", "description": "The text to put in its place"}),
+                true,
+            ),
+            (
+                self.all(),
+                json!({"type": "boolean", "description": "Replace every occurrence (default false)"}),
+                false,
+            ),
+        ];
+        let rows: Vec<_> =
+            (*self == Self::Instructed).then_some(instruction).into_iter().chain(rows).collect();
+        let description = format!(
             "Replace an exact text in a file. old_string must be what the file holds, without the \
              line numbers of read_file, and must occur once: include lines around it to make it \
-             unique, or set replace_all.",
-            &[
-                (
-                    "file_path",
-                    json!({"type": "string", "minLength": 1, "description": "Path of the file, absolute or relative to the working directory"}),
-                    true,
-                ),
-                (
-                    "old_string",
-                    json!({"type": "string", "minLength": 1, "description": "The text to replace"}),
-                    true,
-                ),
-                (
-                    "new_string",
-                    json!({"type": "string", "description": "The text to put in its place"}),
-                    true,
-                ),
-                (
-                    "replace_all",
-                    json!({"type": "boolean", "description": "Replace every occurrence (default false)"}),
-                    false,
-                ),
-            ],
-        )
+             unique, or set {}.",
+            self.all()
+        );
+        define("edit_file", &description, &rows)
     }
 
     fn access(&self, arguments: &Map<String, Value>, env: &dyn ExecutionEnvironment) -> Access {
@@ -81,7 +106,7 @@ impl Tool for EditFile {
         let all = args.replace_all.unwrap_or(false);
         let edit = match matching::replace(&text, &args.old_string, &args.new_string, all) {
             Ok(edit) => edit,
-            Err(error) => return ToolOutput::error(explain(&args.file_path, &error)),
+            Err(error) => return ToolOutput::error(self.explain(&args.file_path, &error)),
         };
         if let Err(error) = context.env.write_file(&path, edit.text.as_bytes()).await {
             return ToolOutput::error(error.to_string());
@@ -96,25 +121,30 @@ fn confirm(path: &str, edit: &Edit) -> String {
     format!("Made {} replacement{plural} in {path}{}.", edit.replacements, edit.step.remark())
 }
 
-fn explain(path: &str, error: &EditError) -> String {
-    match error {
-        EditError::NotFound => format!(
-            "{path}: old_string was not found; read the file again and copy the text exactly, \
+impl EditFile {
+    fn explain(self, path: &str, error: &EditError) -> String {
+        match error {
+            EditError::NotFound => format!(
+                "{path}: old_string was not found; read the file again and copy the text exactly, \
              without line numbers"
-        ),
-        EditError::NotUnique(lines) => {
-            let places: Vec<String> = lines.iter().take(10).map(usize::to_string).collect();
-            format!(
-                "{path}: old_string occurs {} times (at lines {}{}); include more of the text \
-                 around it, or set replace_all",
-                lines.len(),
-                places.join(", "),
-                if lines.len() > 10 { ", …" } else { "" }
-            )
+            ),
+            EditError::NotUnique(lines) => {
+                let places: Vec<String> = lines.iter().take(10).map(usize::to_string).collect();
+                format!(
+                    "{path}: old_string occurs {} times (at lines {}{}); include more of the text \
+                 around it, or set {}",
+                    lines.len(),
+                    places.join(", "),
+                    if lines.len() > 10 { ", …" } else { "" },
+                    self.all()
+                )
+            }
+            EditError::Unchanged => {
+                format!("{path}: old_string and new_string are the same, nothing to do")
+            }
+            EditError::Empty => {
+                format!("{path}: old_string is empty; use write_file for a new file")
+            }
         }
-        EditError::Unchanged => {
-            format!("{path}: old_string and new_string are the same, nothing to do")
-        }
-        EditError::Empty => format!("{path}: old_string is empty; use write_file for a new file"),
     }
 }

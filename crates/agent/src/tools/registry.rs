@@ -7,7 +7,7 @@ use canon_llm::{ToolCall, ToolDefinition};
 use canon_runtime::schema::{Schema, SchemaError};
 use serde_json::{Map, Value};
 
-use super::Tool;
+use super::{Tool, aliases};
 
 /// Why a tool cannot be registered.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +150,14 @@ impl ToolRegistry {
         };
         let registered = &self.tools[at];
         let arguments = match call.parsed() {
-            Ok(arguments) => check(&registered.schema, arguments.clone()),
+            Ok(arguments) => {
+                let mut arguments = arguments.clone();
+                let properties = registered.definition.parameters.get("properties");
+                if let Some(Value::Object(properties)) = properties {
+                    aliases::rename(&name, properties, &mut arguments);
+                }
+                check(&registered.schema, arguments)
+            }
             Err(error) => Err(vec![error.message().to_owned()]),
         };
         match arguments {

@@ -8,7 +8,7 @@ use canon_llm::ToolDefinition;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Access, CommandTimeouts, Tool, ToolContext, ToolOutput, args, define};
+use super::{Access, CommandTimeouts, Tool, ToolContext, ToolOutput, args, define, resolve};
 
 /// Runs a command in bash, in a process group of its own, with a time limit.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +19,8 @@ struct Args {
     command: String,
     #[serde(default)]
     timeout_ms: Option<u64>,
+    #[serde(default)]
+    workdir: Option<String>,
 }
 
 #[async_trait]
@@ -42,6 +44,11 @@ impl Tool for Shell {
                     false,
                 ),
                 (
+                    "workdir",
+                    json!({"type": "string", "minLength": 1, "description": "Directory to run in (default: the working directory)"}),
+                    false,
+                ),
+                (
                     "description",
                     json!({"type": "string", "description": "What the command does, in a few words"}),
                     false,
@@ -62,6 +69,7 @@ impl Tool for Shell {
         let timeout_ms = effective_timeout(args.timeout_ms, context.timeouts);
         let command = ExecCommand {
             timeout: Some(Duration::from_millis(timeout_ms)),
+            working_dir: args.workdir.map(|path| resolve(context.env.as_ref(), &path)),
             cancel: context.cancel.clone(),
             on_output: Some(context.output.command_sink()),
             ..ExecCommand::new(args.command)

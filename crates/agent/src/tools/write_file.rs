@@ -24,7 +24,7 @@ impl Tool for WriteFile {
         define(
             "write_file",
             "Write a file, creating it and its parent directories where needed. An existing file \
-             is replaced as a whole; prefer edit_file for changes to one.",
+             is replaced as a whole: where only a part of one changes, edit it instead.",
             &[
                 (
                     "file_path",

@@ -15,7 +15,7 @@ async fn loop_9_3_errors_go_back_to_the_model_as_results() {
         .play(&[
             calls(&[
                 ("launch", json!({})),
-                ("read_file", json!({"path": "x"})),
+                ("read_file", json!({"name": "x"})),
                 ("read_file", json!("{\"file_path\": ")),
                 ("read_file", json!({"file_path": "missing"})),
                 ("shell", json!({"command": "exit 3"})),

@@ -13,6 +13,7 @@ mod loop_tools;
 mod patch_faults;
 mod patch_properties;
 mod patch_scenarios;
+mod profiles;
 mod prompt;
 mod support;
 mod tools;

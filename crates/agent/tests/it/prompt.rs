@@ -3,11 +3,11 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use canon_agent::{Family, Profile, Session};
+use canon_agent::{Family, Profile, Session, ToolOutput};
 use canon_exec::LocalExecutionEnvironment;
 use serde_json::json;
 
-use crate::support::{Place, run, says, shell};
+use crate::support::{Does, Place, run, says, shell};
 
 fn git(place: &Place, arguments: &[&str]) {
     let status = Command::new("git")
@@ -88,4 +88,78 @@ async fn without_a_repository_only_the_working_directory_is_read() {
     let prompt = place.requests.system(0);
     assert!(prompt.contains("Is git repository: false\n"));
     assert!(prompt.contains("inside") && !prompt.contains("outside"));
+}
+
+#[tokio::test]
+async fn loop_9_8_only_the_documents_of_the_family_are_read() {
+    let all = ["AGENTS.md", "CLAUDE.md", "GEMINI.md", ".codex/instructions.md"];
+    for (family, own) in [
+        (Family::OpenAi, Some(".codex/instructions.md")),
+        (Family::Anthropic, Some("CLAUDE.md")),
+        (Family::Gemini, Some("GEMINI.md")),
+        (Family::Generic, None),
+    ] {
+        let place = Place::new();
+        for name in all {
+            place.write(name, format!("rule of {name}"));
+        }
+        place.play_as(family, &[says("ok")]).await;
+        let prompt = place.requests.system(0);
+        for name in all {
+            let expected = name == "AGENTS.md" || Some(name) == own;
+            assert_eq!(prompt.contains(&format!("rule of {name}")), expected, "{family} {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn ruling_the_system_prompt_is_built_once() {
+    let place = Place::new();
+    place.write("AGENTS.md", "first");
+    let mut session = place.session(&[json!({"reply": {"text": "ok"}, "repeat": true})]);
+    run(&mut session, "go").await;
+    place.write("AGENTS.md", "second");
+    git(&place, &["init", "-q"]);
+    session.add_tool(Arc::new(Does("late", || ToolOutput::ok("")))).unwrap();
+    run(&mut session, "again").await;
+    let requests = place.requests.all();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[1].tools.last().unwrap().name, "late");
+    assert_eq!(place.requests.system(0), place.requests.system(1));
+    assert!(place.requests.system(1).contains("first"));
+}
+
+#[tokio::test]
+async fn documents_that_cannot_be_shown_are_named_with_the_reason() {
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("secret"), "password=hunter2").unwrap();
+    let place = Place::new();
+    place.write("AGENTS.md/inner", "a directory");
+    std::os::unix::fs::symlink(outside.path().join("secret"), place.path("CLAUDE.md")).unwrap();
+    place.write("it's/AGENTS.md", b"binary\0");
+    place.write("it's/CLAUDE.md", "x".repeat(2 * 1024 * 1024));
+    place.write("it's/a b/AGENTS.md", "the rule");
+    std::os::unix::fs::symlink("AGENTS.md", place.path("it's/a b/CLAUDE.md")).unwrap();
+    git(&place, &["init", "-q"]);
+    let mut options = place.options(&[says("ok")]);
+    options.profile = Profile::of_family(Family::Anthropic, "scripted", "test-model");
+    options.env = Arc::new(LocalExecutionEnvironment::new(place.path("it's/a b")).unwrap());
+    let (outcome, _) = run(&mut Session::new(options).unwrap(), "go").await;
+    assert_eq!(outcome.text, "ok");
+    let prompt = place.requests.system(0);
+    let left_out = "[The text of this file is left out: ";
+    for (path, why) in [
+        ("AGENTS.md", "is a directory"),
+        ("CLAUDE.md", "it is a link out of the repository"),
+        ("it's/AGENTS.md", "is a binary file"),
+        ("it's/CLAUDE.md", "2097152 bytes, more than the limit"),
+    ] {
+        let at = prompt
+            .find(&format!("## {path}\n{left_out}"))
+            .unwrap_or_else(|| panic!("{path}\n{prompt}"));
+        let note = prompt[at..].lines().nth(1).unwrap();
+        assert!(note.contains(why), "{path}: {note}");
+    }
+    assert!(!prompt.contains("hunter2"));
+    assert_eq!(prompt.matches("the rule").count(), 1, "two names of one file count once");
 }

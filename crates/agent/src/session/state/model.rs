@@ -121,7 +121,10 @@ impl Machine {
         let cost_usd = self.model.price.map(|price| price.cost_usd(&reply.usage));
         self.cost_usd += cost_usd.unwrap_or(0.0);
         for warning in &reply.warnings {
-            self.warn(WarningCode::ModelClient, warning.message.clone());
+            // Most are about the request, and come again with each.
+            if self.told_of.insert(warning.message.clone()) {
+                self.warn(WarningCode::ModelClient, warning.message.clone());
+            }
         }
         self.emit(EventData::TokenUsage {
             last: reply.usage.clone(),
