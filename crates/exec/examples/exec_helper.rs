@@ -1,14 +1,18 @@
 //! The smallest program that offers the sandbox helper and a contained supervisor; the integration
 //! tests run it.
 //!
-//! `sandbox …` is the sandbox helper. `launch CMD…` enters a PID namespace and starts
+//! `limited …` runs commands that may not have many processes. `sandbox …` is the sandbox helper. `launch CMD…` enters a PID namespace and starts
 //! `supervise CMD…` as its first process, which mounts `/proc`, runs the command, and waits.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
-use canon_exec::{group, namespace, sandbox};
+use canon_exec::{
+    ExecCommand, ExecutionEnvironment as _, Limits, SandboxOptions, SandboxPolicy,
+    SandboxedEnvironment, group, namespace, sandbox,
+};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -20,7 +24,10 @@ fn main() -> ExitCode {
         Some("launch") => launch(args),
         Some("supervise") => supervise(args),
         Some("subreaper") => subreaper(args),
-        _ => Err(io::Error::other("usage: exec_helper sandbox|launch|supervise|subreaper …")),
+        Some("limited") => limited(args),
+        _ => {
+            Err(io::Error::other("usage: exec_helper sandbox|launch|supervise|subreaper|limited …"))
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -54,6 +61,30 @@ fn subreaper(args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let report = group::kill_descendants(group::Signal::Kill)?;
     let reaped = group::reap_all().len();
     writeln!(io::stdout(), "survivors {} reaped {}", report.survivors, reaped > 0)
+}
+
+/// Runs commands one after the other in a sandbox that may have so many processes: `N DIR CMD…`.
+fn limited(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
+    let mut next = || args.next().and_then(|word| word.into_string().ok()).unwrap_or_default();
+    let (processes, directory) = (next().parse().map_err(io::Error::other)?, next());
+    let options = SandboxOptions {
+        limits: Limits { processes: Some(processes), ..Limits::default() },
+        ..SandboxOptions::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let policy = SandboxPolicy::workspace_write();
+        let env = SandboxedEnvironment::new(policy, directory, options);
+        let env = env.await.map_err(io::Error::other)?;
+        for command in args {
+            let mut command = ExecCommand::new(command.to_string_lossy());
+            command.timeout = Some(Duration::from_secs(4));
+            let result = env.exec_command(command).await.map_err(io::Error::other)?;
+            write!(io::stdout(), "{}", result.stdout)?;
+            write!(io::stderr(), "{}", result.stderr)?;
+        }
+        env.cleanup().await.map_err(io::Error::other)
+    })
 }
 
 fn run(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {

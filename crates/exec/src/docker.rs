@@ -149,6 +149,7 @@ impl DockerEnvironment {
             backend: Backend::Docker,
             pid_namespace: true,
             network: container.policy.network(),
+            resources: container.limits.clone(),
             limits: plan.limits(container, &engine),
             why_not: Vec::new(),
             version: engine.version,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustix::process::Resource;
 use serde::{Deserialize, Serialize};
 
 /// Limits of commands; `None` is no limit. What they mean depends on who keeps them: the kernel
@@ -20,6 +21,30 @@ pub struct Limits {
     pub file_size: Option<u64>,
     /// descriptors of each process
     pub open_files: Option<u64>,
-    /// bytes in `/dev/shm` and, in bubblewrap, in `/dev` as a whole
+    /// bytes in `/dev/shm`; a sandbox of Landlock has none at all
     pub shared_memory: Option<u64>,
+}
+
+impl Limits {
+    /// What the kernel keeps for each process that a command starts: soft and hard limits. The
+    /// number of processes is not among them, because it is counted for the whole user.
+    pub(crate) fn of_each_process(&self) -> Vec<(Resource, u64, u64)> {
+        let same = |resource, value: Option<u64>| value.map(|value| (resource, value, value));
+        let seconds = self.cpu_time.map(|time| time.as_secs().max(1));
+        [
+            same(Resource::Data, self.memory),
+            same(Resource::Fsize, self.file_size),
+            same(Resource::Nofile, self.open_files),
+            // A signal that can be handled, and a second later one that cannot.
+            seconds.map(|seconds| (Resource::Cpu, seconds, seconds.saturating_add(1))),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }

@@ -62,6 +62,7 @@ impl Client {
             inherited: Vec::new(),
             is_wrapper: false,
             holds_input: false,
+            limits: crate::Limits::default(),
         };
         let result = run_invocation(invocation).await.map_err(|error| match error {
             ExecError::Spawn { program, source } => DockerError::NoClient { program, source },

@@ -5,6 +5,8 @@ use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
 
+use rustix::process::{Resource, Rlimit};
+
 use crate::process::spawner;
 
 mod descriptors;
@@ -18,6 +20,8 @@ pub(crate) struct ChildSetup {
     pub(crate) die_with_parent: bool,
     /// descriptors above 2 that stay open across exec
     pub(crate) inherited: Vec<RawFd>,
+    /// soft and hard limits of what it may use
+    pub(crate) limits: Vec<(Resource, u64, u64)>,
 }
 
 /// Starts a command as leader of a new session and group, killed when this process ends. Every
@@ -75,6 +79,17 @@ fn set_up_child(setup: &ChildSetup, parent: rustix::process::Pid) -> io::Result<
             return Err(rustix::io::Errno::SRCH.into());
         }
     }
+    for (resource, soft, hard) in &setup.limits {
+        limit(*resource, *soft, *hard)?;
+    }
     descriptors::close_on_exec_above(2)?;
     setup.inherited.iter().try_for_each(|fd| descriptors::keep_across_exec(*fd))
+}
+
+/// A limit that is lower already stays: who is not root could not raise it.
+fn limit(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
+    let held = rustix::process::getrlimit(resource);
+    let lower = |held: Option<u64>, wanted: u64| Some(held.map_or(wanted, |held| held.min(wanted)));
+    let (current, maximum) = (lower(held.current, soft), lower(held.maximum, hard));
+    Ok(rustix::process::setrlimit(resource, Rlimit { current, maximum })?)
 }

@@ -19,6 +19,7 @@ use super::leftovers::Tree;
 use super::pump::Pump;
 use super::{ExecError, ExecResult, OutputSink, Script, Stdin, spawner};
 use crate::group::{ChildSetup, prepare_child};
+use crate::limits::Limits;
 
 /// How long output may still come after the program itself has ended.
 const DRAIN: Duration = Duration::from_millis(100);
@@ -46,6 +47,8 @@ pub(crate) struct Invocation {
     pub(crate) is_wrapper: bool,
     /// input stays open after its last byte; closing it, instead of TERM, tells the program to end
     pub(crate) holds_input: bool,
+    /// what each of its processes may use
+    pub(crate) limits: Limits,
 }
 
 impl From<Script> for Invocation {
@@ -63,6 +66,7 @@ impl From<Script> for Invocation {
             inherited: Vec::new(),
             is_wrapper: false,
             holds_input: false,
+            limits: Limits::default(),
         }
     }
 }
@@ -186,7 +190,8 @@ async fn start(invocation: &mut Invocation, marker: &str) -> Result<Child, ExecE
     command.stdin(if invocation.stdin == Stdin::None { Stdio::null() } else { Stdio::piped() });
     let inherited = std::mem::take(&mut invocation.inherited);
     let numbers = inherited.iter().map(|fd| fd.as_raw_fd()).collect();
-    let setup = ChildSetup { session: true, die_with_parent: true, inherited: numbers };
+    let limits = invocation.limits.of_each_process();
+    let setup = ChildSetup { session: true, die_with_parent: true, inherited: numbers, limits };
     prepare_child(command.as_std_mut(), setup);
     let child = spawner::spawn(command).await;
     drop(inherited);

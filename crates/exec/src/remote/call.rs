@@ -135,6 +135,7 @@ impl<C: Carrier> Remote<C> {
             inherited: Vec::new(),
             is_wrapper: false,
             holds_input: call.holds_input,
+            limits: crate::Limits::default(),
         };
         let done = run_invocation_then(invocation, move || match guard {
             Some(guard) => Ok(guard.restore().map(|_| ())?),

@@ -34,7 +34,7 @@ pub(crate) async fn hold(argv: &[OsString]) -> Result<Child, String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    let setup = ChildSetup { session: true, die_with_parent: true, inherited: Vec::new() };
+    let setup = ChildSetup { session: true, die_with_parent: true, ..ChildSetup::default() };
     prepare_child(command.as_std_mut(), setup);
     let started = spawner::spawn(command).await;
     let mut child = started.map_err(|error| format!("cannot start `{name}`: {error}"))?;

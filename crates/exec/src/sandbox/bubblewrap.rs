@@ -13,6 +13,11 @@ use crate::process::Invocation;
 /// Directories of `/run` that name resolution needs; everything else there is sockets of services.
 const RESOLVER: [&str; 3] = ["/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf"];
 
+/// Set inside, where a user namespace counts by itself; outside, all of the user's would count.
+/// The letter is not the same in every shell.
+const LIMIT_PROCESSES: &str =
+    "ulimit -u \"$0\" 2>/dev/null || ulimit -p \"$0\" || exit 126; exec \"$@\"";
+
 /// What `bwrap` needs to know besides the zones.
 #[derive(Debug)]
 pub(crate) struct Bubblewrap {
@@ -21,6 +26,10 @@ pub(crate) struct Bubblewrap {
     pub(super) network: bool,
     /// an empty file that nobody may read, shown in place of hidden files
     pub(super) blank: PathBuf,
+    /// processes that a command may have at a time; only in a user namespace
+    pub(super) processes: Option<u64>,
+    /// bytes of `/dev/shm`
+    pub(super) shared_memory: Option<u64>,
 }
 
 impl Bubblewrap {
@@ -49,6 +58,10 @@ impl Bubblewrap {
             invocation.inherited.push(fd);
         }
         argv.extend(["--chdir".into(), invocation.cwd.clone().into(), "--".into()]);
+        if let Some(processes) = self.processes {
+            argv.extend(["sh", "-c", LIMIT_PROCESSES].map(OsString::from));
+            argv.push(processes.to_string().into());
+        }
         argv.append(&mut invocation.argv);
         // The directory's name may mean something only inside.
         invocation.cwd = PathBuf::from("/");
@@ -60,7 +73,12 @@ impl Bubblewrap {
     fn mounts(&self, zones: &Zones) -> Vec<OsString> {
         let mut arguments = Arguments::default();
         arguments.bind("--ro-bind", "/", "/");
-        arguments.add(&["--dev", "/dev", "--proc", "/proc", "--perms", "0755", "--tmpfs", "/run"]);
+        arguments.add(&["--dev", "/dev", "--perms", "1777"]);
+        if let Some(bytes) = self.shared_memory {
+            arguments.add(&["--size", &bytes.to_string()]);
+        }
+        arguments.add(&["--tmpfs", "/dev/shm"]);
+        arguments.add(&["--proc", "/proc", "--perms", "0755", "--tmpfs", "/run"]);
         if self.network {
             RESOLVER.iter().for_each(|path| arguments.bind("--ro-bind-try", path, path));
         }
@@ -70,6 +88,8 @@ impl Bubblewrap {
         // Root without capabilities still owns the kernel's switches in `/proc/sys`.
         arguments.read_only_later(Path::new("/proc"));
         arguments.read_only_later(Path::new("/run"));
+        // Devices, not memory to fill.
+        arguments.read_only_later(Path::new("/dev"));
         arguments.finish()
     }
 

@@ -13,6 +13,7 @@ use super::{Backend, SandboxError, SandboxOptions, SandboxPolicy, SandboxReport,
 use crate::environment::delegate::delegate_to_host;
 use crate::host::Host;
 use crate::host::zones::{Access, Zones};
+use crate::limits::Limits;
 
 /// Runs commands in the strongest sandbox that works here, and applies the same policy to file
 /// operations. The probe and every command run as children of this process.
@@ -96,6 +97,9 @@ async fn prepare(
         Ok(facts) => facts,
         Err(reason) => return Ok(Err(reason)),
     };
+    if let Some(reason) = cannot_limit(backend, &options.limits, &facts) {
+        return Ok(Err(reason));
+    }
     let scratch = Scratch::new()?;
     let tmp = match (backend, policy) {
         (_, SandboxPolicy::WorkspaceWrite { exclude_tmp: true, .. }) => Tmp::No,
@@ -121,7 +125,7 @@ async fn prepare(
     make_mount_points(&zones)?;
     let git = Guard::new(&layouts, backend == Backend::Landlock)
         .map_err(|NotRestored { path, why }| SandboxError::BadPath { path, why })?;
-    let launcher = Launcher::Confined(Confined {
+    let launcher = Launcher::Confined(Box::new(Confined {
         backend: confiner(backend, policy, options, &facts, &scratch)?,
         tmp: match &tmp {
             Tmp::No => None,
@@ -129,8 +133,9 @@ async fn prepare(
             Tmp::InPlace(place) => Some(place.clone()),
         },
         git,
-    });
-    let report = report(backend, policy, facts, &zones);
+        limits: options.limits.clone(),
+    }));
+    let report = report(backend, policy, facts, &zones, &options.limits);
     Ok(Ok(Prepared { scratch, zones, launcher, report }))
 }
 
@@ -148,11 +153,44 @@ fn confiner(
         }
         (Backend::Bubblewrap, _) => {
             let (program, blank) = (facts.program.clone(), scratch.blank());
-            Ok(Confiner::Bubblewrap(Bubblewrap { program, network, blank }))
+            let (processes, shared_memory) =
+                (options.limits.processes, options.limits.shared_memory);
+            Ok(Confiner::Bubblewrap(Bubblewrap {
+                program,
+                network,
+                blank,
+                processes,
+                shared_memory,
+            }))
         }
         // A probe without a helper has failed before this.
         _ => Err(SandboxError::Unavailable { mode: policy.mode().into(), why_not: Vec::new() }),
     }
+}
+
+/// Why a backend cannot keep a limit that was asked for.
+fn cannot_limit(backend: Backend, limits: &Limits, facts: &Facts) -> Option<String> {
+    if limits.processes.is_some() {
+        if backend == Backend::Landlock {
+            return Some("it cannot limit processes: they are counted for the whole user".into());
+        }
+        if rustix::process::geteuid().is_root() {
+            return Some("it cannot limit processes: the kernel does not count root's".into());
+        }
+        if !facts.user_namespace {
+            return Some("it cannot limit processes without a user namespace".into());
+        }
+    }
+    let old = backend == Backend::Bubblewrap && !is_at_least(&facts.version, (0, 7));
+    if limits.shared_memory.is_some() && old {
+        return Some(format!("{} cannot limit shared memory; 0.7 can", facts.version));
+    }
+    None
+}
+
+fn is_at_least(version: &str, wanted: (u32, u32)) -> bool {
+    let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= wanted
 }
 
 /// Places below the private temporary directory that are shown from elsewhere need a directory to
@@ -171,7 +209,13 @@ fn make_mount_points(zones: &Zones) -> std::io::Result<()> {
     Ok(())
 }
 
-fn report(backend: Backend, policy: &SandboxPolicy, facts: Facts, zones: &Zones) -> SandboxReport {
+fn report(
+    backend: Backend,
+    policy: &SandboxPolicy,
+    facts: Facts,
+    zones: &Zones,
+    resources: &Limits,
+) -> SandboxReport {
     let mut limits = Vec::new();
     if matches!(policy, SandboxPolicy::WorkspaceWrite { .. }) {
         limits.push("git repositories inside the workspace, other than the one at its root, are not protected: do not run git in them outside".to_owned());
@@ -189,6 +233,7 @@ fn report(backend: Backend, policy: &SandboxPolicy, facts: Facts, zones: &Zones)
         limits.push("no PID namespace: names and arguments of other processes can be seen, and a detached process may outlive its command".into());
         limits.push("mode, owner and times of files outside that belong to this user can be changed, not their content".into());
         limits.push("there are no sockets but connected pairs, not even to itself".into());
+        limits.push("there are no pseudo-terminals and no shared memory in /dev/shm".into());
         limits.push("directories above a hidden place cannot be listed".into());
         if zones.iter().any(|zone| zone.path.ends_with(".git")) {
             limits.push("git hooks and configuration are put back after each command, not protected during it".into());
@@ -197,12 +242,19 @@ fn report(backend: Backend, policy: &SandboxPolicy, facts: Facts, zones: &Zones)
             limits.push("commands may send signals to other processes of this user".into());
         }
     }
+    if resources.memory.is_some() || resources.cpu_time.is_some() {
+        limits.push(
+            "memory and processor time are limited for each process, not for a command as a whole"
+                .into(),
+        );
+    }
     SandboxReport {
         mode: policy.mode().into(),
         backend,
         version: facts.version,
         pid_namespace: facts.pid_namespace,
         network: policy.network(),
+        resources: resources.clone(),
         limits,
         why_not: Vec::new(),
     }

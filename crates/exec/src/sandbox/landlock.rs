@@ -13,17 +13,10 @@ use super::seccomp::Sockets;
 use crate::host::zones::{Access, Zones};
 use crate::process::Invocation;
 
-/// Devices that every program may expect.
-const DEVICES: [&str; 8] = [
-    "/dev/null",
-    "/dev/zero",
-    "/dev/full",
-    "/dev/random",
-    "/dev/urandom",
-    "/dev/tty",
-    "/dev/ptmx",
-    "/dev/pts",
-];
+/// Devices that every program may expect. Pseudo-terminals are not among them: without a namespace
+/// they would be those of the user.
+const DEVICES: [&str; 6] =
+    ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
 
 /// What is allowed on and below a path; rules only ever add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use super::bubblewrap::Bubblewrap;
 use super::git::{Guard, NotRestored};
 use super::landlock::Landlock;
 use crate::host::zones::Zones;
+use crate::limits::Limits;
 use crate::process::{ExecError, Invocation};
 
 /// A way to start commands.
@@ -16,7 +17,7 @@ pub(crate) enum Launcher {
     /// as they are
     Direct,
     /// under a policy
-    Confined(Confined),
+    Confined(Box<Confined>),
 }
 
 /// A backend with what is the same for both.
@@ -26,6 +27,7 @@ pub(crate) struct Confined {
     /// what commands are told to use for temporary files
     pub(super) tmp: Option<PathBuf>,
     pub(super) git: Guard,
+    pub(super) limits: Limits,
 }
 
 /// A backend ready for use.
@@ -65,6 +67,7 @@ impl Launcher {
                 None => invocation.env.remove(&name),
             };
         }
+        invocation.limits = confined.limits.clone();
         let prepared = confined.backend.wrap(invocation, zones);
         prepared.map_err(|source| ExecError::Spawn { program: "the sandbox".into(), source })
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Backend;
+use crate::limits::Limits;
 use crate::process::{DEFAULT_GRACE, DEFAULT_OUTPUT_LIMIT, EnvPolicy, Shell};
 
 /// What commands and file operations may touch.
@@ -97,7 +98,7 @@ impl SandboxPolicy {
 }
 
 /// Places in a home directory where programs keep credentials.
-const SECRET_PLACES: [&str; 21] = [
+const SECRET_PLACES: [&str; 26] = [
     ".ssh",
     ".gnupg",
     ".aws",
@@ -119,6 +120,12 @@ const SECRET_PLACES: [&str; 21] = [
     ".cargo/credentials",
     ".codex/auth.json",
     ".local/share/keyrings",
+    // Sockets of agents and of virtual machines that run containers.
+    ".1password",
+    ".colima",
+    ".lima",
+    ".orbstack",
+    ".rd",
 ];
 
 /// The well-known secret places of this machine's user, for `denied_reads`.
@@ -170,6 +177,8 @@ pub struct SandboxOptions {
     pub output_limit: usize,
     /// time between TERM and KILL
     pub grace: Duration,
+    /// what commands may use; a backend that cannot keep them is not taken
+    pub limits: Limits,
 }
 
 impl Default for SandboxOptions {
@@ -182,6 +191,7 @@ impl Default for SandboxOptions {
             shell: Shell::default(),
             output_limit: DEFAULT_OUTPUT_LIMIT,
             grace: DEFAULT_GRACE,
+            limits: Limits::default(),
         }
     }
 }

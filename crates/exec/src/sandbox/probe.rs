@@ -27,6 +27,7 @@ const SCRIPT: &str = r#"
 { echo x > "$2/out"; } 2>/dev/null && echo outside
 { read -r line < "$3" && [ -n "$line" ]; } 2>/dev/null && echo hidden
 (exec 3<>"/dev/tcp/127.0.0.1/$4") 2>/dev/null && echo network
+echo "user $(readlink /proc/self/ns/user)"
 echo "pid $(readlink /proc/self/ns/pid)"
 "#;
 
@@ -35,6 +36,7 @@ echo "pid $(readlink /proc/self/ns/pid)"
 pub(super) struct Facts {
     pub(super) version: String,
     pub(super) pid_namespace: bool,
+    pub(super) user_namespace: bool,
     /// `bwrap`, when that is the backend
     pub(super) program: PathBuf,
 }
@@ -69,10 +71,17 @@ async fn try_bubblewrap() -> Result<Facts, String> {
     let version = version.map_err(|error| error.to_string())?.stdout;
     let version = version.trim().trim_start_matches("bubblewrap").trim().to_owned();
     let scratch = Scratch::new().map_err(|error| error.to_string())?;
-    let backend = Bubblewrap { program: program.clone(), network: false, blank: scratch.blank() };
+    let backend = Bubblewrap {
+        program: program.clone(),
+        network: false,
+        blank: scratch.blank(),
+        processes: None,
+        shared_memory: None,
+    };
     let tmp = Tmp::Shown(scratch.tmp());
-    let pid_namespace = attempt(&Confiner::Bubblewrap(backend), &scratch, &tmp).await?;
-    Ok(Facts { version, pid_namespace, program })
+    let (pid_namespace, user_namespace) =
+        attempt(&Confiner::Bubblewrap(backend), &scratch, &tmp).await?;
+    Ok(Facts { version, pid_namespace, user_namespace, program })
 }
 
 async fn try_landlock(helper: Option<&HelperCommand>) -> Result<Facts, String> {
@@ -87,16 +96,18 @@ async fn try_landlock(helper: Option<&HelperCommand>) -> Result<Facts, String> {
     let scratch = Scratch::new().map_err(|error| error.to_string())?;
     let backend = Landlock { helper: helper.clone(), network: false };
     let tmp = Tmp::InPlace(scratch.tmp());
-    let pid_namespace = attempt(&Confiner::Landlock(backend), &scratch, &tmp).await?;
+    let (pid_namespace, user_namespace) =
+        attempt(&Confiner::Landlock(backend), &scratch, &tmp).await?;
     Ok(Facts {
         version: format!("ABI {}", answer.stdout.trim()),
         pid_namespace,
+        user_namespace,
         program: PathBuf::new(),
     })
 }
 
-/// Runs the script; yields whether it ran in a PID namespace of its own.
-async fn attempt(backend: &Confiner, scratch: &Scratch, tmp: &Tmp) -> Result<bool, String> {
+/// Runs the script; yields whether it ran in a PID and in a user namespace of its own.
+async fn attempt(backend: &Confiner, scratch: &Scratch, tmp: &Tmp) -> Result<(bool, bool), String> {
     let setup = |error: io::Error| format!("cannot prepare its trial: {error}");
     let (inside, outside, hidden) =
         (scratch.base().join("in"), scratch.base().join("out"), scratch.base().join("no"));
@@ -123,7 +134,7 @@ async fn attempt(backend: &Confiner, scratch: &Scratch, tmp: &Tmp) -> Result<boo
     verdict(&result, &inside, &outside)
 }
 
-fn verdict(result: &ExecResult, inside: &Path, outside: &Path) -> Result<bool, String> {
+fn verdict(result: &ExecResult, inside: &Path, outside: &Path) -> Result<(bool, bool), String> {
     let said = |what: &str| result.stdout.lines().any(|line| line == what);
     let Some(namespace) = result.stdout.lines().find_map(|line| line.strip_prefix("pid ")) else {
         return Err(format!("its trial did not run: {}", first_line(result)));
@@ -139,8 +150,12 @@ fn verdict(result: &ExecResult, inside: &Path, outside: &Path) -> Result<bool, S
     if let Some((_, leak)) = outcome.into_iter().find(|(leaked, _)| *leaked) {
         return Err(leak.into());
     }
-    let own = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    Ok(!namespace.is_empty() && Path::new(namespace) != own)
+    let user = result.stdout.lines().find_map(|line| line.strip_prefix("user "));
+    let differs = |kind: &str, name: &str| {
+        let own = std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap_or_default();
+        !name.is_empty() && Path::new(name) != own
+    };
+    Ok((differs("pid", namespace), differs("user", user.unwrap_or_default())))
 }
 
 fn first_line(result: &ExecResult) -> String {
@@ -163,6 +178,7 @@ fn plain(argv: Vec<std::ffi::OsString>) -> Invocation {
         inherited: Vec::new(),
         is_wrapper: false,
         holds_input: false,
+        limits: crate::Limits::default(),
     }
 }
 

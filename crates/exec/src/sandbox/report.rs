@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::Limits;
+
 /// A way to confine commands, strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -53,6 +55,9 @@ pub struct SandboxReport {
     pub pid_namespace: bool,
     /// commands may reach the network
     pub network: bool,
+    /// what commands may use
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
+    pub resources: Limits,
     /// what this backend does not enforce, for people
     pub limits: Vec<String>,
     /// backends that were tried before
@@ -68,6 +73,7 @@ impl SandboxReport {
             version: String::new(),
             pid_namespace: false,
             network: true,
+            resources: Limits::default(),
             limits: vec!["commands run with all rights of this user".into()],
             why_not: Vec::new(),
         }

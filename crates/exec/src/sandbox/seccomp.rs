@@ -90,6 +90,13 @@ fn refused(numbers: &Numbers, sockets: Sockets, pid_namespace: bool) -> io::Resu
         // Nor is there a namespace for these; a process may still limit itself (0).
         numbers.shared.iter().for_each(|number| refuse(*number, Vec::new()));
         refuse(numbers.prlimit, rules_any([vec![(0, Test::IsNot(0))]])?);
+        for scheduling in numbers.scheduling {
+            refuse(*scheduling, rules_any([vec![(0, Test::IsNot(0))]])?);
+        }
+        for (priority, all_of_the_user) in numbers.priority {
+            let others = [vec![(1, Test::IsNot(0))], vec![(0, Test::Is(*all_of_the_user))]];
+            refuse(*priority, rules_any(others)?);
+        }
     }
     refuse(numbers.clone, rules_any(NEW_NAMESPACES.map(|flag| vec![(0, Test::HasBits(flag))]))?);
     refuse(numbers.ioctl, rules_any(TYPING.map(|request| vec![(1, Test::Is(request))]))?);

@@ -21,7 +21,7 @@ pub(crate) struct World {
     _dir: tempfile::TempDir,
     pub(crate) workspace: PathBuf,
     pub(crate) outside: PathBuf,
-    secret: PathBuf,
+    pub(crate) secret: PathBuf,
 }
 
 pub(crate) fn world() -> World {

@@ -12,6 +12,11 @@ pub(super) struct Numbers {
     pub(super) shared: &'static [i64],
     /// changes the limits of the process in its first argument
     pub(super) prlimit: i64,
+    /// change how the process in their first argument is scheduled, or where its memory lies
+    pub(super) scheduling: &'static [i64],
+    /// the same, for the one in their second argument, and what their first argument is when they
+    /// mean all processes of the user
+    pub(super) priority: &'static [(i64, u64)],
     pub(super) clone: i64,
     pub(super) clone3: i64,
     pub(super) ioctl: i64,
@@ -87,6 +92,7 @@ const X86_64: Numbers = Numbers {
         310, // process_vm_readv
         311, // process_vm_writev
         438, // pidfd_getfd
+        440, // process_madvise
         521, // ptrace (x32)
         539, // process_vm_readv (x32)
         540, // process_vm_writev (x32)
@@ -108,6 +114,18 @@ const X86_64: Numbers = Numbers {
         241, // mq_unlink
     ],
     prlimit: 302,
+    scheduling: &[
+        142, // sched_setparam
+        144, // sched_setscheduler
+        203, // sched_setaffinity
+        256, // migrate_pages
+        279, // move_pages
+        314, // sched_setattr
+    ],
+    priority: &[
+        (141, 2), // setpriority
+        (251, 3), // ioprio_set
+    ],
     clone: 56,
     clone3: 435,
     ioctl: 16,
@@ -163,6 +181,7 @@ const AARCH64: Numbers = Numbers {
         270, // process_vm_readv
         271, // process_vm_writev
         438, // pidfd_getfd
+        440, // process_madvise
     ],
     shared: &[
         180, // mq_open
@@ -181,6 +200,18 @@ const AARCH64: Numbers = Numbers {
         197, // shmdt
     ],
     prlimit: 261,
+    scheduling: &[
+        118, // sched_setparam
+        119, // sched_setscheduler
+        122, // sched_setaffinity
+        238, // migrate_pages
+        239, // move_pages
+        274, // sched_setattr
+    ],
+    priority: &[
+        (140, 2), // setpriority
+        (30, 3),  // ioprio_set
+    ],
     clone: 220,
     clone3: 435,
     ioctl: 29,
