@@ -92,7 +92,8 @@ struct Parts {
 }
 
 impl Profile {
-    /// The profile that fits `model` at `provider`, by [`Family::of`].
+    /// The profile that fits `model` at `provider`, by [`Family::of`]. A transcript of no family
+    /// has the tools of all: it may have been recorded with any.
     ///
     /// # Errors
     /// [`ProfileError::UnknownModel`]; [`Profile::of_family`] takes any model.
@@ -101,7 +102,11 @@ impl Profile {
             provider: provider.to_owned(),
             model: model.to_owned(),
         })?;
-        Ok(Self::of_family(family, provider, model))
+        let mut profile = Self::of_family(family, provider, model);
+        if provider == "scripted" && family == Family::Generic {
+            profile.tools = generic::tools_for_transcripts();
+        }
+        Ok(profile)
     }
 
     /// The profile of `family`, for any model: where a host knows better than the names do.

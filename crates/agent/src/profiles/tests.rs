@@ -71,8 +71,10 @@ fn loop_9_2_gemini_tools_are_those_of_its_own_agent() {
 
 #[test]
 fn models_of_no_family_get_the_shared_tools() {
-    for (provider, model) in [("openai-compatible", "qwen3-coder"), ("scripted", "a.jsonl")] {
-        let profile = Profile::for_model(provider, model).unwrap();
+    for profile in [
+        Profile::for_model("openai-compatible", "qwen3-coder").unwrap(),
+        Profile::of_family(Family::Generic, "scripted", "a.jsonl"),
+    ] {
         assert_eq!(profile.id, "generic");
         assert_eq!(
             names(&profile),
@@ -80,6 +82,21 @@ fn models_of_no_family_get_the_shared_tools() {
         );
         assert_eq!(profile.document_names, ["AGENTS.md"]);
     }
+}
+
+/// What was recorded with any model can be played.
+#[test]
+fn a_transcript_has_the_tools_of_every_family() {
+    let scripted = Profile::for_model("scripted", "/tmp/session.jsonl").unwrap();
+    assert_eq!(scripted.id, "generic");
+    let offered = names(&scripted);
+    for family in Family::ALL {
+        for name in names(&Profile::of_family(family, "p", "m")) {
+            assert_eq!(offered.iter().filter(|offered| **offered == name).count(), 1, "{name}");
+        }
+    }
+    let named = Profile::for_model("scripted", "./claude-opus-5-5.jsonl").unwrap();
+    assert_eq!((named.id.as_str(), named.tools.len()), ("anthropic", 6));
 }
 
 /// Instructions speak of the tools that the family has, and of no others.

@@ -38,6 +38,8 @@ struct Args {
 }
 
 impl EditFile {
+    pub(crate) const NAME: &str = "edit_file";
+
     /// The argument that asks for every occurrence.
     fn all(self) -> &'static str {
         match self {
@@ -85,7 +87,7 @@ impl Tool for EditFile {
              unique, or set {}.",
             self.all()
         );
-        define("edit_file", &description, &rows)
+        define(Self::NAME, &description, &rows)
     }
 
     fn access(&self, arguments: &Map<String, Value>, env: &dyn ExecutionEnvironment) -> Access {
