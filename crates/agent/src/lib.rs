@@ -18,6 +18,8 @@ pub mod approval;
 pub mod config;
 pub mod events;
 mod fuzzy;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 pub mod patch;
 pub mod pricing;
 pub mod profiles;

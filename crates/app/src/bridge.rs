@@ -2,3 +2,4 @@
 
 pub mod agent;
 pub mod app_server;
+pub mod mcp;

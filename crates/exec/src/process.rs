@@ -1,6 +1,7 @@
 //! Running one program: its own process group, bounded output, time limit, cancellation.
 
 mod capture;
+mod companion;
 mod env;
 mod leftovers;
 mod pump;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use capture::Capture;
+pub use companion::{Companion, CompanionCommand, CompanionPipes};
 pub use env::{EnvPolicy, Inherit, is_secret_name};
 pub use run::run;
 pub(crate) use run::{Invocation, run_invocation, run_invocation_then};

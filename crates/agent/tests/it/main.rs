@@ -10,6 +10,8 @@ mod http;
 mod library;
 mod loop_core;
 mod loop_tools;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod patch_faults;
 mod patch_properties;
 mod patch_scenarios;

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{logs, print, runtime};
 use crate::bridge::agent::{self, Limits, Model, Sandbox, model_name};
+use crate::bridge::mcp::Servers;
 use crate::error::{Error, Kind};
 
 /// One task for the agent.
@@ -47,6 +48,9 @@ pub struct Args {
     /// Write the model's exchanges to FILE, as a transcript for the scripted provider
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Give the agent the tools of the MCP servers in FILE, which run outside the sandbox
+    #[arg(long, value_name = "FILE")]
+    mcp_config: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -115,8 +119,15 @@ async fn work(args: &Args, task: String, model: &Model) -> Result<Outcome, Error
         max_tokens: args.budget_tokens,
         max_cost_usd: args.budget_usd,
     };
-    let mut session = agent::session(agent::options(model, environment, &limits)?)?;
+    let servers = Servers::start(args.mcp_config.as_deref(), &cwd).await?;
+    for note in servers.notes() {
+        print::note(format_args!("warning: {note}"));
+    }
+    let mut options = agent::options(model, environment, &limits)?;
+    servers.join(&mut options);
+    let mut session = agent::session(options)?;
     let handle = session.handle();
+    servers.follow(&handle);
     let json = args.json;
     let show = move |event: &SessionEvent| if json { data(event) } else { note(event) };
     let mut interrupted = false;
@@ -139,6 +150,7 @@ async fn work(args: &Args, task: String, model: &Model) -> Result<Outcome, Error
             data(&event);
         }
     }
+    servers.close().await;
     if interrupted {
         return Err(Error::new(Kind::Interrupted, "interrupted; its processes are ended"));
     }

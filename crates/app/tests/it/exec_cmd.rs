@@ -195,3 +195,60 @@ fn an_interrupt_ends_it_with_its_processes() {
     assert_refused_after_work(&ended, 130, &["interrupted"]);
     env.assert_nothing_left();
 }
+
+/// A server of the Model Context Protocol with one tool, which tells of a variable and of its place.
+const MCP_SERVER: &str = r#"
+while read -r line; do
+    id=$(sed -n 's/.*"id":\([0-9]*\).*/\1/p' <<<"$line")
+    case $line in
+    *'"method":"initialize"'*)
+        result='{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"b","version":"1"}}' ;;
+    *'"method":"tools/list"'*)
+        result='{"tools":[{"name":"where","inputSchema":{"type":"object"}}]}' ;;
+    *'"method":"tools/call"'*)
+        result='{"content":[{"type":"text","text":"key '${OPENAI_API_KEY:-hidden}', mine '$MINE', in '$PWD'"}]}' ;;
+    *) continue ;;
+    esac
+    echo '{"jsonrpc":"2.0","id":'$id',"result":'$result'}'
+done
+"#;
+
+#[test]
+fn tools_of_mcp_servers_are_the_agents() {
+    let call = json!({
+        "when": { "turn": 0 },
+        "reply": { "tool_calls": [{ "name": "there__where", "arguments": {} }] },
+    });
+    let needs = json!([{ "name": "there__where", "contains": ["key hidden, mine given, in ", "/conf"] }]);
+    let done = json!({ "when": { "turn": 1, "tool_results": needs }, "reply": { "text": "found" } });
+    let mut env = place(&[call, done]);
+    env.write("conf/server.sh", MCP_SERVER);
+    let there = json!({ "command": "bash", "args": ["server.sh"], "env": { "MINE": "${GIVEN}" }, "odd": 1 });
+    let config = env.write("conf/mcp.json", &json!({ "mcpServers": { "there": there } }).to_string());
+    env.set("GIVEN", "given");
+    env.set("OPENAI_API_KEY", "sk-of-the-test");
+    let ended = exec(&env, &["look", "--mcp-config", config.to_str().unwrap()]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "found\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("unknown key `mcpServers.there.odd`"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("is in the workspace"), "{}", ended.stderr);
+    env.assert_nothing_left();
+}
+
+#[test]
+fn what_is_wrong_with_mcp_servers_is_said_before_any_work() {
+    let env = place(&work());
+    let with = |env: &TestEnv, text: &str| {
+        let file = env.write("project/mcp.json", text);
+        exec(env, &["make it", "--mcp-config", file.to_str().unwrap()])
+    };
+    let ended = with(&env, "{\"mcpServers\": {\"a\": {}}}");
+    assert_refused_after_work(&ended, 2, &["mcp.json: mcpServers.a: expected either `command`"]);
+    let crashing = json!({ "command": "bash", "args": ["-c", "echo not today >&2; exit 7"] });
+    let ended = with(&env, &json!({ "mcpServers": { "a": crashing } }).to_string());
+    assert_refused_after_work(&ended, 3, &["MCP server `a`", "exit status: 7", "not today"]);
+    // The file lies where the agent may write.
+    let none = with(&env, "{\"mcpServers\": {}}");
+    assert_eq!(none.code, Some(0), "{}", none.stderr);
+    assert!(none.stderr.contains("is in the workspace"), "{}", none.stderr);
+    env.assert_nothing_left();
+}

@@ -110,13 +110,13 @@ pub(crate) async fn run_invocation_then(
     result.unwrap_or_else(|error| Err(ExecError::Wait { source: io::Error::other(error) }))
 }
 
-async fn check_directory(path: &std::path::Path) -> Result<(), ExecError> {
+pub(super) async fn check_directory(path: &std::path::Path) -> Result<(), ExecError> {
     let not_usable = |source| ExecError::WorkingDirectory { path: path.to_owned(), source };
     let metadata = tokio::fs::metadata(path).await.map_err(not_usable)?;
     if metadata.is_dir() { Ok(()) } else { Err(not_usable(io::ErrorKind::NotADirectory.into())) }
 }
 
-fn check_arguments(argv: &[OsString]) -> Result<(), ExecError> {
+pub(super) fn check_arguments(argv: &[OsString]) -> Result<(), ExecError> {
     let nul = |argument: &OsString| argument.as_bytes().iter().position(|byte| *byte == 0);
     argv.iter().find_map(nul).map_or(Ok(()), |at| Err(ExecError::NulByte { at }))
 }

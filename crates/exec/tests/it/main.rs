@@ -5,6 +5,7 @@
 
 mod contract;
 mod docker;
+mod companion;
 mod elsewhere;
 mod escapes;
 mod files;

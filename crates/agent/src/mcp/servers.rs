@@ -1,0 +1,163 @@
+//! All servers of a session.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use canon_runtime::task::{TaskSpec, spawn};
+use futures_util::future::join_all;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::config::McpConfig;
+use super::server::Server;
+use super::tool::McpTool;
+use crate::session::SessionHandle;
+use crate::tools::Tool;
+
+/// Shortest time between two looks at the tools of a server that says that they change.
+const CALM: Duration = Duration::from_secs(1);
+
+/// Why a session cannot have its servers.
+#[derive(Debug, thiserror::Error)]
+pub enum McpError {
+    /// One that is required does not work.
+    #[error("MCP server `{server}`: {why}")]
+    Server {
+        /// Its name.
+        server: String,
+        /// What is wrong, with what it said itself.
+        why: String,
+    },
+    /// Two servers offer tools that would have one name.
+    #[error(
+        "MCP servers `{one}` and `{other}` both have a tool that would be called `{tool}`: rename one \
+         of the servers, or list the tools that are wanted under `tools`"
+    )]
+    SameName {
+        /// A server.
+        one: String,
+        /// Another.
+        other: String,
+        /// The name.
+        tool: String,
+    },
+}
+
+/// Running servers. [`close`](Self::close) ends them in order; dropping this, once no session has
+/// their tools any more, kills them at once.
+pub struct McpServers {
+    servers: Vec<Arc<Server>>,
+    tools: Vec<Arc<dyn Tool>>,
+    notes: Vec<String>,
+    over: CancellationToken,
+    _on_drop: DropGuard,
+}
+
+impl McpServers {
+    /// Starts all servers at once and asks for their tools. `roots` are the directories that the
+    /// agent works in, which servers may ask for.
+    ///
+    /// # Errors
+    /// A required server that does not start, or names that clash; the others are ended.
+    pub async fn start(config: McpConfig, roots: Vec<PathBuf>) -> Result<Self, McpError> {
+        let over = CancellationToken::new();
+        let new = |server| Arc::new(Server::new(server, roots.clone()));
+        let mut started = Self {
+            servers: config.servers.into_iter().map(new).collect(),
+            tools: Vec::new(),
+            notes: config.warnings,
+            _on_drop: over.clone().drop_guard(),
+            over,
+        };
+        match started.take_tools().await {
+            Ok(()) => Ok(started),
+            Err(error) => {
+                started.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn take_tools(&mut self) -> Result<(), McpError> {
+        let mut owners: BTreeMap<String, String> = BTreeMap::new();
+        let listed = join_all(self.servers.iter().map(|server| server.tools())).await;
+        for (server, listed) in self.servers.iter().zip(listed) {
+            let name = server.name();
+            let (offered, notes) = match listed {
+                Ok(found) => found,
+                Err(why) if server.is_required() => {
+                    return Err(McpError::Server { server: name.to_owned(), why });
+                }
+                Err(why) => {
+                    self.notes.push(format!("server `{name}` is left out: {why}"));
+                    continue;
+                }
+            };
+            self.notes.extend(notes.into_iter().map(|note| format!("server `{name}`: {note}")));
+            for tool in offered {
+                let called = tool.definition.name.clone();
+                if let Some(one) = owners.insert(called.clone(), name.to_owned()) {
+                    let other = name.to_owned();
+                    return Err(McpError::SameName { one, other, tool: called });
+                }
+                self.tools.push(McpTool::new(server, tool));
+            }
+        }
+        Ok(())
+    }
+
+    /// For [`SessionOptions::extra_tools`](crate::SessionOptions::extra_tools).
+    pub fn tools(&self) -> Vec<Arc<dyn Tool>> {
+        self.tools.clone()
+    }
+
+    /// What people should know: odd keys of the file, servers and tools that were left out.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Gives the session the tools of servers that say that theirs have changed, until
+    /// [`close`](Self::close). A tool that is gone stays on offer; calls of it fail.
+    pub fn follow(&self, session: &SessionHandle) {
+        for server in &self.servers {
+            let (server, session) = (Arc::clone(server), session.clone());
+            let over = self.over.clone();
+            drop(spawn(TaskSpec::new("mcp tools"), async move {
+                over.run_until_cancelled(follow(&server, &session)).await;
+            }));
+        }
+    }
+
+    /// Ends all servers: their input is closed, then TERM, then KILL.
+    pub async fn close(&self) {
+        self.over.cancel();
+        join_all(self.servers.iter().map(|server| server.close())).await;
+    }
+}
+
+async fn follow(server: &Arc<Server>, session: &SessionHandle) {
+    loop {
+        server.changed().notified().await;
+        match server.tools().await {
+            Ok((offered, notes)) => {
+                for note in notes {
+                    tracing::warn!(server = server.name(), "{note}");
+                }
+                for tool in offered {
+                    if let Err(error) = session.add_tool(McpTool::new(server, tool)) {
+                        tracing::warn!(server = server.name(), "{error}");
+                    }
+                }
+            }
+            Err(why) => tracing::warn!(server = server.name(), "no list of its tools: {why}"),
+        }
+        tokio::time::sleep(CALM).await;
+    }
+}
+
+impl std::fmt::Debug for McpServers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.servers.iter().map(|server| server.name())).finish()
+    }
+}
