@@ -12,6 +12,8 @@ mod loop_core;
 mod loop_tools;
 #[cfg(feature = "mcp")]
 mod mcp;
+#[cfg(feature = "mcp")]
+mod mcp_sdk;
 mod patch_faults;
 mod patch_properties;
 mod patch_scenarios;

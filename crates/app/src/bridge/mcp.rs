@@ -74,7 +74,9 @@ async fn start(file: &Path, workspace: &Path) -> Result<McpServers, Error> {
 
 #[cfg(not(feature = "mcp"))]
 async fn start(_: &Path, _: &Path) -> Result<McpServers, Error> {
-    Err(Error::input("this canon was built without the feature `mcp`, so it speaks to no MCP server"))
+    Err(Error::input(
+        "this canon was built without the feature `mcp`, so it speaks to no MCP server",
+    ))
 }
 
 #[cfg(not(feature = "mcp"))]

@@ -219,12 +219,15 @@ fn tools_of_mcp_servers_are_the_agents() {
         "when": { "turn": 0 },
         "reply": { "tool_calls": [{ "name": "there__where", "arguments": {} }] },
     });
-    let needs = json!([{ "name": "there__where", "contains": ["key hidden, mine given, in ", "/conf"] }]);
-    let done = json!({ "when": { "turn": 1, "tool_results": needs }, "reply": { "text": "found" } });
+    let needs =
+        json!([{ "name": "there__where", "contains": ["key hidden, mine given, in ", "/conf"] }]);
+    let done =
+        json!({ "when": { "turn": 1, "tool_results": needs }, "reply": { "text": "found" } });
     let mut env = place(&[call, done]);
     env.write("conf/server.sh", MCP_SERVER);
     let there = json!({ "command": "bash", "args": ["server.sh"], "env": { "MINE": "${GIVEN}" }, "odd": 1 });
-    let config = env.write("conf/mcp.json", &json!({ "mcpServers": { "there": there } }).to_string());
+    let config =
+        env.write("conf/mcp.json", &json!({ "mcpServers": { "there": there } }).to_string());
     env.set("GIVEN", "given");
     env.set("OPENAI_API_KEY", "sk-of-the-test");
     let ended = exec(&env, &["look", "--mcp-config", config.to_str().unwrap()]);

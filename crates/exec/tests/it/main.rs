@@ -3,9 +3,9 @@
 // A panic here is the report.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod companion;
 mod contract;
 mod docker;
-mod companion;
 mod elsewhere;
 mod escapes;
 mod files;
