@@ -47,7 +47,7 @@ async fn judge(place: &Place, server: Value) {
     assert_eq!(found[0], ("judge__add", "42", false));
     assert_eq!(found[1], ("judge__steps", "all steps", false));
     assert!(!found[2].2, "{found:?}");
-    assert!(found[3].2 && found[3].1.contains("broken on purpose"), "{found:?}");
+    assert!(found[3].2 && found[3].1.contains("Error executing tool broken"), "{found:?}");
     let live: String = events.iter().filter_map(delta).collect();
     assert_eq!(live, "step 1 (1/2)\nstep 2 (2/2)\n");
     let with_image = format!("{:?}", place.requests.all()[3].messages.last().unwrap());
