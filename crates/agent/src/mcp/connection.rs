@@ -83,6 +83,10 @@ async fn attempt(
                 redactor: redactor.clone(),
             });
         }
+        // Its own words begin with the name of a type.
+        Ok(Err(ClientInitializeError::TransportError { error, .. })) => {
+            refused(causes(error.error.as_ref()))
+        }
         Ok(Err(error)) => {
             let handshake = matches!(error, ClientInitializeError::JsonRpcError(_));
             Refused { why: causes(&error), handshake }

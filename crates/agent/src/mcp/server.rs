@@ -198,7 +198,12 @@ impl Server {
             _ => false,
         };
         if !is_lost {
-            return self.failed(&format!("failed: {}", self.said(&causes(error))));
+            let why = match error {
+                // Its own words begin with the name of a type.
+                ServiceError::TransportSend(error) => causes(error.error.as_ref()),
+                other => causes(other),
+            };
+            return self.failed(&format!("failed: {}", self.said(&why)));
         }
         let how = self.lost(connection).await;
         self.failed(&format!(
