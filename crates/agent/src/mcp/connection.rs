@@ -24,9 +24,15 @@ const CLOSE: Duration = Duration::from_secs(2);
 pub(super) struct Connection {
     pub(super) peer: Peer<RoleClient>,
     pub(super) live: Arc<Live>,
-    running: Mutex<Option<(RunningService<RoleClient, Handler>, Option<Program>)>>,
+    running: Mutex<Option<Running>>,
     ending: OnceCell<String>,
     redactor: Redactor,
+}
+
+struct Running {
+    service: RunningService<RoleClient, Handler>,
+    /// `None` for an address.
+    program: Option<Program>,
 }
 
 /// Why there is no connection.
@@ -78,7 +84,7 @@ async fn attempt(
             return Ok(Connection {
                 peer: service.peer().clone(),
                 live: Arc::clone(&handler.live),
-                running: Mutex::new(Some((service, program))),
+                running: Mutex::new(Some(Running { service, program })),
                 ending: OnceCell::new(),
                 redactor: redactor.clone(),
             });
@@ -113,7 +119,8 @@ impl Connection {
     pub(super) async fn end(&self) -> &str {
         self.ending
             .get_or_init(|| async {
-                let Some((mut service, program)) = self.running.lock().await.take() else {
+                let Some(Running { mut service, program }) = self.running.lock().await.take()
+                else {
                     return "the connection is closed".to_owned();
                 };
                 // A peer that does not let itself be closed is dropped.

@@ -50,7 +50,7 @@ struct State {
 
 /// How a request ended.
 enum End {
-    Answered(Result<ServerResult, ServiceError>),
+    Answered(Box<Result<ServerResult, ServiceError>>),
     TimeIsUp,
     Cancelled,
 }
@@ -150,15 +150,17 @@ impl Server {
         let end = tokio::select! {
             biased;
             answer = &mut handle.rx => {
-                End::Answered(answer.unwrap_or(Err(ServiceError::TransportClosed)))
+                End::Answered(Box::new(answer.unwrap_or(Err(ServiceError::TransportClosed))))
             }
             () = context.cancel.cancelled() => End::Cancelled,
             () = sleep_until(deadline) => End::TimeIsUp,
         };
         connection.live.forget(&handle.progress_token);
         match end {
-            End::Answered(Ok(result)) => self.answered(result).await,
-            End::Answered(Err(error)) => self.broken(&connection, &error).await,
+            End::Answered(answer) => match *answer {
+                Ok(result) => self.answered(result).await,
+                Err(error) => self.broken(&connection, &error).await,
+            },
             End::TimeIsUp => {
                 give_up(handle, "time limit").await;
                 self.too_slow()

@@ -101,7 +101,7 @@ impl McpServers {
                     let other = name.to_owned();
                     return Err(McpError::SameName { one, other, tool: called });
                 }
-                self.tools.push(McpTool::new(server, tool));
+                self.tools.push(McpTool::shared(server, tool));
             }
         }
         Ok(())
@@ -145,7 +145,7 @@ async fn follow(server: &Arc<Server>, session: &SessionHandle) {
                     tracing::warn!(server = server.name(), "{note}");
                 }
                 for tool in offered {
-                    if let Err(error) = session.add_tool(McpTool::new(server, tool)) {
+                    if let Err(error) = session.add_tool(McpTool::shared(server, tool)) {
                         tracing::warn!(server = server.name(), "{error}");
                     }
                 }

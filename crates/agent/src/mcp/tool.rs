@@ -17,7 +17,7 @@ pub(super) struct McpTool {
 }
 
 impl McpTool {
-    pub(super) fn new(server: &Arc<Server>, offered: Offered) -> Arc<dyn Tool> {
+    pub(super) fn shared(server: &Arc<Server>, offered: Offered) -> Arc<dyn Tool> {
         Arc::new(Self { server: Arc::clone(server), offered })
     }
 }

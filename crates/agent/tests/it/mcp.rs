@@ -53,7 +53,8 @@ async fn play(
     called: &[(&str, Value)],
 ) -> (Vec<(String, bool)>, Vec<EventData>) {
     // One after the other: some of them end the server.
-    let mut entries: Vec<Value> = called.iter().map(|call| calls(&[call.clone()])).collect();
+    let mut entries: Vec<Value> =
+        called.iter().map(|call| calls(std::slice::from_ref(call))).collect();
     entries.push(says("done"));
     let mut session = Session::new(options(place, servers, &entries)).unwrap();
     let (outcome, events) = run(&mut session, "go").await;
