@@ -123,21 +123,24 @@ impl Peer {
         params: &Value,
         limit: Duration,
     ) -> Result<Value, PeerError> {
+        let ask = async { self.ask(method, params).await?.answer().await };
+        match tokio::time::timeout(limit, ask).await {
+            Ok(answer) => answer,
+            Err(_) => Err(PeerError::Timeout { method: method.to_owned(), limit }),
+        }
+    }
+
+    /// Asks; the answer may be waited for later. Ids count up from 0.
+    pub async fn ask(&self, method: &str, params: &Value) -> Result<Question, PeerError> {
         let id = Id::from(self.next_id.fetch_add(1, Ordering::Relaxed));
-        let (answer_tx, answer_rx) = oneshot::channel();
+        let (answer_tx, answer) = oneshot::channel();
         match &mut *lock(&self.waiting) {
             Some(waiting) => waiting.insert(id.clone(), answer_tx),
             None => return Err(PeerError::Closed),
         };
-        let _forget = Forget { waiting: &self.waiting, id: &id };
-        let ask = async {
-            self.send(super::request_line(&id, method, params)).await?;
-            answer_rx.await.map_err(|_| PeerError::Closed)
-        };
-        match tokio::time::timeout(limit, ask).await {
-            Ok(answer) => answer?.map(|raw| raw.value()).map_err(PeerError::Refused),
-            Err(_) => Err(PeerError::Timeout { method: method.to_owned(), limit }),
-        }
+        let question = Question { waiting: Arc::clone(&self.waiting), id, answer };
+        self.send(super::request_line(&question.id, method, params)).await?;
+        Ok(question)
     }
 
     /// Sends a line that is already made.
@@ -146,16 +149,32 @@ impl Peer {
     }
 }
 
-/// Removes a request that nobody waits for any more.
-struct Forget<'a> {
-    waiting: &'a Waiting,
-    id: &'a Id,
+/// A request that was sent. Dropping it gives the request up; a late answer then shows up in
+/// [`Incoming`].
+#[derive(Debug)]
+pub struct Question {
+    waiting: Waiting,
+    id: Id,
+    answer: oneshot::Receiver<Result<Raw, RpcError>>,
 }
 
-impl Drop for Forget<'_> {
+impl Question {
+    /// Its id on the wire.
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// Waits for the answer. May be dropped and called again until it has returned.
+    pub async fn answer(&mut self) -> Result<Value, PeerError> {
+        let answer = (&mut self.answer).await.map_err(|_| PeerError::Closed)?;
+        answer.map(|raw| raw.value()).map_err(PeerError::Refused)
+    }
+}
+
+impl Drop for Question {
     fn drop(&mut self) {
-        if let Some(waiting) = &mut *lock(self.waiting) {
-            waiting.remove(self.id);
+        if let Some(waiting) = &mut *lock(&self.waiting) {
+            waiting.remove(&self.id);
         }
     }
 }

@@ -8,8 +8,8 @@ use canon_protocol::codex::client::{
     Answer, Client, OnInputRequired, Options, Output, RequestKey, Resume, SandboxMode, Usage,
 };
 use canon_protocol::codex::server::outgoing::{
-    self, FileChange, FileChangeKind, ItemStatus, Outgoing, Thread, ThreadItem, Turn, TurnError,
-    TurnScope, TurnStatus,
+    self, FileChange, FileChangeKind, ItemStatus, Outgoing, Settings, Thread, ThreadItem,
+    ThreadStatus, Turn, TurnError, TurnScope, TurnStatus,
 };
 use canon_protocol::lines::Line;
 use canon_runtime::schema::Schema;
@@ -202,13 +202,23 @@ fn what_the_server_says_is_valid() {
         model_provider: "p".to_owned(),
         agent_version: "1".to_owned(),
         created_at: 1,
+        updated_at: 2,
         ephemeral: true,
+        name: Some("A-1".to_owned()),
+        preview: "go".to_owned(),
+        forked_from: Some("other".to_owned()),
+        source: "appServer".to_owned(),
+        status: ThreadStatus::Idle,
+        turns: vec![Turn { items: Some(items()), ..Turn::started("t", 5) }],
+    };
+    let settings = Settings {
         approval_policy: json!("never"),
         sandbox_policy: json!({"type": "workspaceWrite", "networkAccess": false}),
+        effort: Some("high".to_owned()),
     };
     schemas.result("initialize", &outgoing::initialize_result("canon/1", "/home/x"));
-    schemas.result("thread/start", &outgoing::thread_result(&thread));
-    schemas.result("thread/resume", &outgoing::thread_result(&thread));
+    schemas.result("thread/start", &outgoing::thread_result(&thread, &settings));
+    schemas.result("thread/resume", &outgoing::thread_result(&thread, &settings));
     schemas.result("thread/name/set", &outgoing::empty_result());
     schemas.result("turn/interrupt", &outgoing::empty_result());
     schemas.result("turn/steer", &outgoing::steer_result("t"));
@@ -224,6 +234,19 @@ fn what_the_server_says_is_valid() {
     let mut said = vec![
         outgoing::thread_started(&thread),
         outgoing::thread_name_updated("th", "name"),
+        outgoing::thread_event("thread/archived", "th"),
+        outgoing::thread_event("thread/reverted", "th"),
+        outgoing::warning("th", "careful"),
+        outgoing::request_resolved("th", &7.into()),
+        outgoing::request_resolved("th", &"x".into()),
+        Outgoing {
+            method: "account/rateLimits/updated",
+            params: outgoing::rate_limits(
+                Some(&outgoing::Window { used_percent: 12, resets_at: Some(9) }),
+                None,
+            ),
+        },
+        scope.diff("--- a/x"),
         scope.started(&running),
         scope.message_delta("i", "x"),
         scope.reasoning_delta("i", "x", 0),
@@ -233,6 +256,14 @@ fn what_the_server_says_is_valid() {
         scope.error(&error, true),
         scope.error(&TurnError { message: "x".to_owned(), ..TurnError::default() }, false),
     ];
+    for status in [
+        ThreadStatus::NotLoaded,
+        ThreadStatus::Idle,
+        ThreadStatus::SystemError,
+        ThreadStatus::Active { approval: true, input: true },
+    ] {
+        said.push(outgoing::thread_status("th", &status));
+    }
     for status in [TurnStatus::Completed, TurnStatus::Interrupted, TurnStatus::Failed] {
         let error = (status == TurnStatus::Failed).then(|| error.clone());
         let ended =
@@ -246,6 +277,16 @@ fn what_the_server_says_is_valid() {
     for Outgoing { method, params } in said {
         schemas.check("ServerNotification", &json!({"method": method, "params": params}));
     }
+    let questions = json!([{"id": "q", "header": "H", "question": "?",
+        "options": [{"label": "a", "description": "b"}]}]);
+    for Outgoing { method, params } in [
+        scope.ask_command("i", "ls", "/work", 3),
+        scope.ask_file_change("i", Some("why"), 3),
+        scope.ask_file_change("i", None, 3),
+        scope.ask_user("i", &questions),
+    ] {
+        schemas.check("ServerRequest", &json!({"id": 0, "method": method, "params": params}));
+    }
     for namespace in [None, Some("n")] {
         let Outgoing { method, params } =
             scope.tool_call("c", "issue_update", namespace, &json!({"state": "done"}));
@@ -256,7 +297,7 @@ fn what_the_server_says_is_valid() {
 fn items() -> Vec<ThreadItem> {
     let id = || "i".to_owned();
     let mut items = vec![
-        ThreadItem::UserMessage { id: id(), text: "go".to_owned() },
+        ThreadItem::UserMessage { id: id(), content: vec![outgoing::text_part("go")] },
         ThreadItem::AgentMessage { id: id(), text: "done".to_owned() },
         ThreadItem::Reasoning { id: id(), summary: vec!["hm".to_owned()] },
     ];
@@ -266,7 +307,9 @@ fn items() -> Vec<ThreadItem> {
         FileChangeKind::Update(None),
         FileChangeKind::Update(Some("b".to_owned())),
     ];
-    for status in [ItemStatus::InProgress, ItemStatus::Completed, ItemStatus::Failed] {
+    for status in
+        [ItemStatus::InProgress, ItemStatus::Completed, ItemStatus::Failed, ItemStatus::Declined]
+    {
         let over = status != ItemStatus::InProgress;
         items.push(ThreadItem::CommandExecution {
             id: id(),
@@ -287,6 +330,9 @@ fn items() -> Vec<ThreadItem> {
             changes: kinds.iter().map(change).collect(),
             status,
         });
+        if status == ItemStatus::Declined {
+            continue;
+        }
         items.push(ThreadItem::DynamicToolCall {
             id: id(),
             tool: "issue_update".to_owned(),

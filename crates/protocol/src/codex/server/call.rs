@@ -1,6 +1,8 @@
 //! Requests of a client, read.
 
-use serde::Deserialize;
+mod place;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::jsonrpc::{INVALID_REQUEST, Raw, RpcError};
@@ -35,10 +37,20 @@ pub struct Capabilities {
     pub opt_out_notification_methods: Option<Vec<String>>,
 }
 
-/// A dynamic tool of the client: a function, or a named group of them.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+/// A dynamic tool of the client: a function, or a named group of them. Older clients give functions
+/// without a `type`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum DynamicTool {
+    /// A group; calls of its tools carry its name as `namespace`.
+    Namespace {
+        /// Name of the group.
+        name: String,
+        /// For the model.
+        description: String,
+        /// Its tools.
+        tools: Vec<DynamicTool>,
+    },
     /// One tool.
     #[serde(rename_all = "camelCase")]
     Function {
@@ -49,18 +61,10 @@ pub enum DynamicTool {
         /// JSON Schema of its arguments.
         input_schema: Value,
     },
-    /// A group; calls of its tools carry its name as `namespace`.
-    Namespace {
-        /// Name of the group.
-        name: String,
-        /// For the model.
-        description: String,
-        /// Its tools.
-        tools: Vec<DynamicTool>,
-    },
 }
 
-/// `thread/start`.
+/// What a client wishes for a thread: `thread/start`, and a part of `thread/resume` and
+/// `thread/fork`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ThreadStart {
@@ -72,6 +76,8 @@ pub struct ThreadStart {
     pub model_provider: Option<String>,
     /// As on the wire.
     pub approval_policy: Option<Value>,
+    /// Who decides about approvals; only `user` is somebody here.
+    pub approvals_reviewer: Option<String>,
     /// `read-only | workspace-write | danger-full-access`.
     pub sandbox: Option<crate::codex::client::SandboxMode>,
     /// Tools that the client executes.
@@ -82,6 +88,18 @@ pub struct ThreadStart {
     pub developer_instructions: Option<String>,
     /// Leave nothing on disk.
     pub ephemeral: Option<bool>,
+    /// Values of Codex's configuration file.
+    pub config: Option<serde_json::Map<String, Value>>,
+    /// A named profile of permissions.
+    pub permissions: Option<String>,
+    /// Other places to work in.
+    pub environments: Option<Vec<Value>>,
+    /// A conversation in place of the stored one (`thread/resume`).
+    pub history: Option<Vec<Value>>,
+    /// A file of Codex in place of a thread's id (`thread/resume`, `thread/fork`).
+    pub path: Option<String>,
+    /// Leave the turns out of the answer (`thread/resume`, `thread/fork`).
+    pub exclude_turns: bool,
 }
 
 /// `thread/resume`.
@@ -90,18 +108,124 @@ pub struct ThreadStart {
 pub struct ThreadResume {
     /// The thread.
     pub thread_id: String,
-    /// Working directory; the thread's own without it.
+    /// What is to be other than it was.
+    #[serde(flatten)]
+    pub settings: ThreadStart,
+}
+
+/// `thread/fork`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadFork {
+    /// The thread to copy.
+    pub thread_id: String,
+    /// The last turn of the copy.
     #[serde(default)]
-    pub cwd: Option<String>,
-    /// Model; the thread's own without it.
+    pub last_turn_id: Option<String>,
+    /// The first turn that the copy does not have.
     #[serde(default)]
-    pub model: Option<String>,
-    /// As on the wire.
+    pub before_turn_id: Option<String>,
+    /// What is to be other than in the original.
+    #[serde(flatten)]
+    pub settings: ThreadStart,
+}
+
+/// A request about one thread.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadOf {
+    /// The thread.
+    pub thread_id: String,
+}
+
+/// `thread/read`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadRead {
+    /// The thread.
+    pub thread_id: String,
+    /// With its turns.
     #[serde(default)]
-    pub approval_policy: Option<Value>,
-    /// As in [`ThreadStart`].
+    pub include_turns: bool,
+}
+
+/// `thread/revert`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadRevert {
+    /// The thread.
+    pub thread_id: String,
+    /// The first turn that is given up.
+    pub before_turn_id: String,
+}
+
+/// Order of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SortDirection {
+    /// Oldest first.
+    Asc,
+    /// Newest first.
+    Desc,
+}
+
+/// `thread/turns/list`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadTurnsList {
+    /// The thread.
+    pub thread_id: String,
+    /// Where the page before ended.
     #[serde(default)]
-    pub sandbox: Option<crate::codex::client::SandboxMode>,
+    pub cursor: Option<String>,
+    /// Most turns of a page.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// Newest first without it.
+    #[serde(default)]
+    pub sort_direction: Option<SortDirection>,
+}
+
+/// Working directories that a list is limited to.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum CwdFilter {
+    /// One.
+    One(String),
+    /// Any of these.
+    Any(Vec<String>),
+}
+
+/// `thread/list`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ThreadList {
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+    /// Most threads of a page.
+    pub limit: Option<u32>,
+    /// Those that are put away instead of those that are not.
+    pub archived: Option<bool>,
+    /// Only of these directories.
+    pub cwd: Option<CwdFilter>,
+    /// Only of these providers.
+    pub model_providers: Option<Vec<String>>,
+    /// Only those whose name or preview contains this.
+    pub search_term: Option<String>,
+    /// Newest first without it.
+    pub sort_direction: Option<SortDirection>,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PageOf {
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+    /// Most entries.
+    pub limit: Option<u32>,
+    /// `model/list`: only of this provider.
+    pub model_provider: Option<String>,
 }
 
 /// `thread/name/set`.
@@ -156,10 +280,19 @@ pub struct TurnStart {
     pub model: Option<String>,
     /// Reasoning effort.
     #[serde(default)]
-    pub effort: Option<Value>,
+    pub effort: Option<String>,
     /// JSON Schema of the final message.
     #[serde(default)]
     pub output_schema: Option<Value>,
+    /// A named profile of permissions.
+    #[serde(default)]
+    pub permissions: Option<String>,
+    /// Other places to work in.
+    #[serde(default)]
+    pub environments: Option<Vec<Value>>,
+    /// Who decides about approvals; only `user` is somebody here.
+    #[serde(default)]
+    pub approvals_reviewer: Option<String>,
 }
 
 /// `turn/steer`.
@@ -192,38 +325,94 @@ pub enum ClientCall {
     /// `thread/start`.
     ThreadStart(Box<ThreadStart>),
     /// `thread/resume`.
-    ThreadResume(ThreadResume),
+    ThreadResume(Box<ThreadResume>),
+    /// `thread/fork`.
+    ThreadFork(Box<ThreadFork>),
+    /// `thread/read`.
+    ThreadRead(ThreadRead),
+    /// `thread/list`.
+    ThreadList(ThreadList),
+    /// `thread/loaded/list`.
+    ThreadLoadedList,
+    /// `thread/turns/list`.
+    ThreadTurnsList(ThreadTurnsList),
     /// `thread/name/set`.
     ThreadNameSet(ThreadNameSet),
+    /// `thread/archive`.
+    ThreadArchive(ThreadOf),
+    /// `thread/unarchive`.
+    ThreadUnarchive(ThreadOf),
+    /// `thread/unsubscribe`.
+    ThreadUnsubscribe(ThreadOf),
+    /// `thread/delete`.
+    ThreadDelete(ThreadOf),
+    /// `thread/revert`.
+    ThreadRevert(ThreadRevert),
     /// `turn/start`.
     TurnStart(Box<TurnStart>),
     /// `turn/steer`.
     TurnSteer(TurnSteer),
     /// `turn/interrupt`.
     TurnInterrupt(TurnInterrupt),
+    /// `model/list`.
+    ModelList(PageOf),
+    /// `config/read`.
+    ConfigRead,
+    /// `configRequirements/read`.
+    ConfigRequirementsRead,
+    /// `account/read`.
+    AccountRead,
+    /// `account/rateLimits/read`.
+    AccountRateLimitsRead,
+    /// A list of something that this kind of agent never has: MCP servers, skills, modes, features.
+    EmptyList,
 }
 
 /// Reads a request. An unknown method and unreadable parameters give the error to answer with,
 /// -32600 as Codex does.
 pub fn parse(method: &str, params: &Raw) -> Result<ClientCall, RpcError> {
-    fn read<T: serde::de::DeserializeOwned>(params: &Raw) -> Result<T, RpcError> {
-        params
-            .read()
-            .map_err(|error| RpcError::new(INVALID_REQUEST, format!("Invalid request: {error}")))
-    }
-    match method {
-        "initialize" => read(params).map(ClientCall::Initialize),
-        "thread/start" => read(params).map(ClientCall::ThreadStart),
-        "thread/resume" => read(params).map(ClientCall::ThreadResume),
-        "thread/name/set" => read(params).map(ClientCall::ThreadNameSet),
-        "turn/start" => read(params).map(ClientCall::TurnStart),
-        "turn/steer" => read(params).map(ClientCall::TurnSteer),
-        "turn/interrupt" => read(params).map(ClientCall::TurnInterrupt),
+    Ok(match method {
+        "initialize" => ClientCall::Initialize(read(params)?),
+        "thread/start" => ClientCall::ThreadStart(read(params)?),
+        "thread/resume" => ClientCall::ThreadResume(read(params)?),
+        "thread/fork" => ClientCall::ThreadFork(read(params)?),
+        "thread/read" => ClientCall::ThreadRead(read(params)?),
+        "thread/list" => ClientCall::ThreadList(read(params)?),
+        "thread/loaded/list" => ClientCall::ThreadLoadedList,
+        "thread/turns/list" => ClientCall::ThreadTurnsList(read(params)?),
+        "thread/name/set" => ClientCall::ThreadNameSet(read(params)?),
+        "thread/archive" => ClientCall::ThreadArchive(read(params)?),
+        "thread/unarchive" => ClientCall::ThreadUnarchive(read(params)?),
+        "thread/unsubscribe" => ClientCall::ThreadUnsubscribe(read(params)?),
+        "thread/delete" => ClientCall::ThreadDelete(read(params)?),
+        "thread/revert" => ClientCall::ThreadRevert(read(params)?),
+        "turn/start" => ClientCall::TurnStart(read(params)?),
+        "turn/steer" => ClientCall::TurnSteer(read(params)?),
+        "turn/interrupt" => ClientCall::TurnInterrupt(read(params)?),
+        "model/list" => ClientCall::ModelList(read(params)?),
+        "config/read" => ClientCall::ConfigRead,
+        "configRequirements/read" => ClientCall::ConfigRequirementsRead,
+        "account/read" => ClientCall::AccountRead,
+        "account/rateLimits/read" => ClientCall::AccountRateLimitsRead,
+        "mcpServerStatus/list"
+        | "skills/list"
+        | "collaborationMode/list"
+        | "experimentalFeature/list" => ClientCall::EmptyList,
         _ => {
             let message = format!("Invalid request: unknown method `{method}`");
-            Err(RpcError::new(INVALID_REQUEST, message))
+            return Err(RpcError::new(INVALID_REQUEST, message));
         }
-    }
+    })
+}
+
+/// Parameters that are absent are read as none.
+fn read<T: serde::de::DeserializeOwned>(params: &Raw) -> Result<T, RpcError> {
+    let text = if params.text() == "null" { "{}" } else { params.text() };
+    serde_json::from_str(text).map_err(|error| {
+        let at = place::place(text, error.line(), error.column());
+        let at = at.map(|place| format!("{place}: ")).unwrap_or_default();
+        RpcError::new(INVALID_REQUEST, format!("Invalid request: {at}{error}"))
+    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,15 @@
 //! Results, notifications and requests of a server, in the shapes of the Codex schema.
 
-use serde::Serialize;
+mod item;
+mod thread;
+
 use serde_json::{Value, json};
 
 use crate::codex::client::Usage;
+use crate::jsonrpc::Id;
+
+pub use item::{FileChange, FileChangeKind, ItemStatus, ThreadItem, text_part};
+pub use thread::{Settings, Thread, ThreadStatus, Turn, TurnError, TurnStatus};
 
 /// A notification, or a request to the client: a method and its parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,274 +18,6 @@ pub struct Outgoing {
     pub method: &'static str,
     /// Its parameters.
     pub params: Value,
-}
-
-/// What a server says about a thread.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Thread {
-    /// Its id.
-    pub id: String,
-    /// Absolute working directory.
-    pub cwd: String,
-    /// Model in use.
-    pub model: String,
-    /// Provider of the model.
-    pub model_provider: String,
-    /// Version of the agent.
-    pub agent_version: String,
-    /// Creation time, Unix seconds.
-    pub created_at: i64,
-    /// Nothing of it is kept on disk.
-    pub ephemeral: bool,
-    /// In force, as on the wire.
-    pub approval_policy: Value,
-    /// In force, `{type: readOnly | workspaceWrite | …}`.
-    pub sandbox_policy: Value,
-}
-
-/// State of a turn on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum TurnStatus {
-    /// It runs.
-    InProgress,
-    /// It ended well.
-    Completed,
-    /// It was stopped.
-    Interrupted,
-    /// It ended badly.
-    Failed,
-}
-
-/// State of an item on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ItemStatus {
-    /// It runs.
-    InProgress,
-    /// It ended well.
-    Completed,
-    /// It ended badly.
-    Failed,
-}
-
-/// Why a turn failed.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct TurnError {
-    /// In words.
-    pub message: String,
-    /// One of the schema's `CodexErrorInfo` values, such as `"usageLimitExceeded"`.
-    pub info: Option<Value>,
-    /// More words.
-    pub details: Option<String>,
-}
-
-/// How a file was changed.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FileChangeKind {
-    /// Made.
-    Add,
-    /// Removed.
-    Delete,
-    /// Changed, and perhaps moved to this path.
-    Update(Option<String>),
-}
-
-/// One changed file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FileChange {
-    /// Its path.
-    pub path: String,
-    /// What happened to it.
-    pub kind: FileChangeKind,
-    /// Unified diff.
-    pub diff: String,
-}
-
-/// An item of a turn.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ThreadItem {
-    /// The prompt.
-    UserMessage {
-        /// Its id.
-        id: String,
-        /// Its text.
-        text: String,
-    },
-    /// Text of the agent.
-    AgentMessage {
-        /// Its id.
-        id: String,
-        /// Its text so far.
-        text: String,
-    },
-    /// What the model says it thinks.
-    Reasoning {
-        /// Its id.
-        id: String,
-        /// Its summary, part by part.
-        summary: Vec<String>,
-    },
-    /// A command.
-    CommandExecution {
-        /// Its id.
-        id: String,
-        /// The command line.
-        command: String,
-        /// Where it runs.
-        cwd: String,
-        /// Its state.
-        status: ItemStatus,
-        /// Exit status, once it ended.
-        exit_code: Option<i32>,
-        /// Run time in milliseconds, once it ended.
-        duration_ms: Option<u64>,
-        /// What it printed, once it ended.
-        output: Option<String>,
-    },
-    /// Changed files.
-    FileChange {
-        /// Its id.
-        id: String,
-        /// The files.
-        changes: Vec<FileChange>,
-        /// Its state.
-        status: ItemStatus,
-    },
-    /// A call of a tool of the client.
-    DynamicToolCall {
-        /// Its id, the `callId` of the call.
-        id: String,
-        /// Name of the tool.
-        tool: String,
-        /// Group of the tool.
-        namespace: Option<String>,
-        /// Its arguments.
-        arguments: Value,
-        /// Its state.
-        status: ItemStatus,
-        /// What the client said, once it did: success, and `contentItems`.
-        result: Option<(bool, Value)>,
-        /// Run time in milliseconds, once it ended.
-        duration_ms: Option<u64>,
-    },
-}
-
-/// A turn on the wire.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Turn {
-    /// Its id.
-    pub id: String,
-    /// Its state.
-    pub status: TurnStatus,
-    /// Why it failed.
-    pub error: Option<TurnError>,
-    /// Unix seconds.
-    pub started_at: Option<i64>,
-    /// Unix seconds.
-    pub completed_at: Option<i64>,
-    /// In milliseconds.
-    pub duration_ms: Option<u64>,
-}
-
-impl Turn {
-    /// A turn that has just started.
-    pub fn started(id: impl Into<String>, at: i64) -> Self {
-        Self {
-            id: id.into(),
-            status: TurnStatus::InProgress,
-            error: None,
-            started_at: Some(at),
-            completed_at: None,
-            duration_ms: None,
-        }
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "id": self.id,
-            "items": [],
-            "itemsView": "notLoaded",
-            "status": self.status,
-            "error": self.error.as_ref().map(TurnError::json),
-            "startedAt": self.started_at,
-            "completedAt": self.completed_at,
-            "durationMs": self.duration_ms,
-        })
-    }
-}
-
-impl TurnError {
-    fn json(&self) -> Value {
-        json!({
-            "message": self.message,
-            "codexErrorInfo": self.info,
-            "additionalDetails": self.details,
-        })
-    }
-}
-
-impl FileChange {
-    fn json(&self) -> Value {
-        let kind = match &self.kind {
-            FileChangeKind::Add => json!({ "type": "add" }),
-            FileChangeKind::Delete => json!({ "type": "delete" }),
-            FileChangeKind::Update(moved) => json!({ "type": "update", "move_path": moved }),
-        };
-        json!({ "path": self.path, "kind": kind, "diff": self.diff })
-    }
-}
-
-impl ThreadItem {
-    /// The item as it goes on the wire.
-    pub fn json(&self) -> Value {
-        match self {
-            ThreadItem::UserMessage { id, text } => {
-                json!({ "type": "userMessage", "id": id, "content": [text_input(text)] })
-            }
-            ThreadItem::AgentMessage { id, text } => {
-                json!({ "type": "agentMessage", "id": id, "text": text })
-            }
-            ThreadItem::Reasoning { id, summary } => {
-                json!({ "type": "reasoning", "id": id, "summary": summary, "content": [] })
-            }
-            ThreadItem::CommandExecution {
-                id,
-                command,
-                cwd,
-                status,
-                exit_code,
-                duration_ms,
-                output,
-            } => json!({
-                "type": "commandExecution", "id": id, "command": command, "cwd": cwd,
-                "status": status, "commandActions": [{ "type": "unknown", "command": command }],
-                "exitCode": exit_code, "durationMs": duration_ms, "aggregatedOutput": output,
-            }),
-            ThreadItem::FileChange { id, changes, status } => json!({
-                "type": "fileChange", "id": id, "status": status,
-                "changes": changes.iter().map(FileChange::json).collect::<Vec<_>>(),
-            }),
-            ThreadItem::DynamicToolCall {
-                id,
-                tool,
-                namespace,
-                arguments,
-                status,
-                result,
-                duration_ms,
-            } => json!({
-                "type": "dynamicToolCall", "id": id, "tool": tool, "namespace": namespace,
-                "arguments": arguments, "status": status, "durationMs": duration_ms,
-                "success": result.as_ref().map(|(success, _)| success),
-                "contentItems": result.as_ref().map(|(_, items)| items),
-            }),
-        }
-    }
-}
-
-fn text_input(text: &str) -> Value {
-    json!({ "type": "text", "text": text, "text_elements": [] })
 }
 
 /// Result of `initialize`. `home` is the absolute path of the agent's state.
@@ -292,35 +30,38 @@ pub fn initialize_result(user_agent: &str, home: &str) -> Value {
     })
 }
 
-fn thread_json(thread: &Thread) -> Value {
+/// Result of `thread/start`, `thread/resume` and `thread/fork`.
+pub fn thread_result(thread: &Thread, settings: &Settings) -> Value {
     json!({
-        "id": thread.id,
-        "sessionId": thread.id,
-        "cliVersion": thread.agent_version,
-        "createdAt": thread.created_at,
-        "updatedAt": thread.created_at,
-        "cwd": thread.cwd,
-        "ephemeral": thread.ephemeral,
-        "modelProvider": thread.model_provider,
-        "preview": "",
-        "projectId": null,
-        "source": "appServer",
-        "status": { "type": "idle" },
-        "turns": [],
-    })
-}
-
-/// Result of `thread/start` and of `thread/resume`.
-pub fn thread_result(thread: &Thread) -> Value {
-    json!({
-        "thread": thread_json(thread),
+        "thread": thread.json(),
         "model": thread.model,
         "modelProvider": thread.model_provider,
         "cwd": thread.cwd,
-        "approvalPolicy": thread.approval_policy,
+        "approvalPolicy": settings.approval_policy,
         "approvalsReviewer": "user",
-        "sandbox": thread.sandbox_policy,
+        "sandbox": settings.sandbox_policy,
+        "reasoningEffort": settings.effort,
     })
+}
+
+/// Result of `thread/read` and `thread/unarchive`.
+pub fn thread_alone(thread: &Thread) -> Value {
+    json!({ "thread": thread.json() })
+}
+
+/// Result of `thread/list`.
+pub fn thread_list(threads: &[Thread], next: Option<&str>) -> Value {
+    page(threads.iter().map(Thread::json).collect(), next)
+}
+
+/// Result of `thread/turns/list`.
+pub fn turn_list(turns: &[Turn], next: Option<&str>) -> Value {
+    page(turns.iter().map(Turn::json).collect(), next)
+}
+
+/// Result of a list.
+pub fn page(data: Vec<Value>, next: Option<&str>) -> Value {
+    json!({ "data": data, "nextCursor": next })
 }
 
 /// Result of `turn/start`.
@@ -340,15 +81,57 @@ pub fn empty_result() -> Value {
 
 /// `thread/started`; comes after the result of `thread/start`.
 pub fn thread_started(thread: &Thread) -> Outgoing {
-    Outgoing { method: "thread/started", params: json!({ "thread": thread_json(thread) }) }
+    Outgoing { method: "thread/started", params: thread_alone(thread) }
 }
 
 /// `thread/name/updated`; comes after the result of `thread/name/set`.
 pub fn thread_name_updated(thread_id: &str, name: &str) -> Outgoing {
-    Outgoing {
-        method: "thread/name/updated",
-        params: json!({ "threadId": thread_id, "threadName": name }),
-    }
+    let params = json!({ "threadId": thread_id, "threadName": name });
+    Outgoing { method: "thread/name/updated", params }
+}
+
+/// `thread/status/changed`.
+pub fn thread_status(thread_id: &str, status: &ThreadStatus) -> Outgoing {
+    let params = json!({ "threadId": thread_id, "status": status.json() });
+    Outgoing { method: "thread/status/changed", params }
+}
+
+/// `thread/archived`, `thread/unarchived`, `thread/deleted`, `thread/reverted`.
+pub fn thread_event(method: &'static str, thread_id: &str) -> Outgoing {
+    Outgoing { method, params: json!({ "threadId": thread_id }) }
+}
+
+/// `warning`.
+pub fn warning(thread_id: &str, message: &str) -> Outgoing {
+    let params = json!({ "threadId": thread_id, "message": message });
+    Outgoing { method: "warning", params }
+}
+
+/// `serverRequest/resolved`: a request of the server is answered or given up.
+pub fn request_resolved(thread_id: &str, request: &Id) -> Outgoing {
+    let params = json!({ "threadId": thread_id, "requestId": request });
+    Outgoing { method: "serverRequest/resolved", params }
+}
+
+/// How much of an allowance is used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// Of 100.
+    pub used_percent: u8,
+    /// When it is whole again, Unix seconds.
+    pub resets_at: Option<i64>,
+}
+
+/// The allowances of an account, as parameters of `account/rateLimits/updated` and as the result
+/// of `account/rateLimits/read`.
+pub fn rate_limits(primary: Option<&Window>, secondary: Option<&Window>) -> Value {
+    let window = |window: &Window| {
+        json!({ "usedPercent": window.used_percent, "resetsAt": window.resets_at,
+            "windowDurationMins": null })
+    };
+    json!({ "rateLimits": {
+        "limitId": null, "primary": primary.map(window), "secondary": secondary.map(window),
+    } })
 }
 
 /// Notifications of one turn of one thread.
@@ -408,6 +191,40 @@ impl TurnScope<'_> {
     pub fn output_delta(&self, item_id: &str, delta: &str) -> Outgoing {
         let rest = json!({ "itemId": item_id, "delta": delta });
         self.outgoing("item/commandExecution/outputDelta", rest)
+    }
+
+    /// `turn/diff/updated`: all changes of files in the turn so far, as a unified diff.
+    pub fn diff(&self, diff: &str) -> Outgoing {
+        self.outgoing("turn/diff/updated", json!({ "diff": diff }))
+    }
+
+    /// The request `item/commandExecution/requestApproval`; `item_id` is that of the command's item.
+    pub fn ask_command(&self, item_id: &str, command: &str, cwd: &str, at_ms: u64) -> Outgoing {
+        self.outgoing(
+            "item/commandExecution/requestApproval",
+            json!({
+                "itemId": item_id, "kind": "command", "command": command, "cwd": cwd,
+                "startedAtMs": at_ms,
+                "commandActions": [{ "type": "unknown", "command": command }],
+                "availableDecisions": ["accept", "acceptForSession", "decline", "cancel"],
+            }),
+        )
+    }
+
+    /// The request `item/fileChange/requestApproval`; the changes are in the item.
+    pub fn ask_file_change(&self, item_id: &str, reason: Option<&str>, at_ms: u64) -> Outgoing {
+        self.outgoing(
+            "item/fileChange/requestApproval",
+            json!({ "itemId": item_id, "reason": reason, "startedAtMs": at_ms }),
+        )
+    }
+
+    /// The request `item/tool/requestUserInput`; `questions` as on the wire.
+    pub fn ask_user(&self, item_id: &str, questions: &Value) -> Outgoing {
+        self.outgoing(
+            "item/tool/requestUserInput",
+            json!({ "itemId": item_id, "questions": questions, "isBlocking": true }),
+        )
     }
 
     /// `thread/tokenUsage/updated`: the thread's total, and the last reply's own.

@@ -75,6 +75,29 @@ fn what_cannot_be_read_is_refused_as_codex_does() {
 }
 
 #[test]
+fn an_error_names_the_member_that_it_is_about() {
+    for (method, params, place) in [
+        ("turn/start", json!({"threadId": 5, "input": []}), "threadId: "),
+        ("thread/start", json!({"cwd": "/", "sandbox": "none"}), "sandbox: "),
+        ("thread/list", json!({"limit": -1}), "limit: "),
+        ("turn/start", json!({"threadId": "x"}), "missing field `input`"),
+    ] {
+        let error = read_json(method, params).unwrap_err();
+        assert!(error.message.starts_with("Invalid request: "), "{error}");
+        assert!(error.message.contains(place), "{error}");
+    }
+}
+
+#[test]
+fn a_tool_without_a_type_is_a_function() {
+    let tools = json!([{"name": "t", "description": "d", "inputSchema": {"type": "object"}}]);
+    let call = read_json("thread/start", json!({"dynamicTools": tools}));
+    let Ok(ClientCall::ThreadStart(start)) = call else { panic!("{call:?}") };
+    assert!(matches!(&start.dynamic_tools.unwrap()[..],
+        [DynamicTool::Function { name, .. }] if name == "t"));
+}
+
+#[test]
 fn unknown_members_and_inputs_are_no_obstacle() {
     let image = json!({"type": "localImage", "path": "/x.png"});
     let params = json!({"threadId": "th", "input": [image], "novel": 1});
