@@ -1,29 +1,43 @@
 //! Canon's agent behind the Codex app-server protocol, on any pair of byte streams.
 
+mod catalogue;
+mod diff;
 mod dynamic_tool;
+mod gate;
+mod history;
+mod input;
+mod lists;
+mod out;
+mod policy;
+mod settings;
 mod thread;
 mod turn;
+mod user_input;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use canon_protocol::codex::server::call::{
-    ClientCall, Initialize, ThreadStart, TurnInterrupt, TurnStart, TurnSteer, parse,
+    ClientCall, Initialize, ThreadFork, ThreadResume, ThreadStart, TurnInterrupt, TurnSteer, parse,
 };
 use canon_protocol::codex::server::outgoing;
-use canon_protocol::jsonrpc::peer::{Incoming, Peer, Received, connect};
+use canon_protocol::jsonrpc::peer::{Incoming, Received, connect};
 use canon_protocol::jsonrpc::{INVALID_REQUEST, Id, Message, RpcError};
 use canon_protocol::lines::DEFAULT_MAX_LINE;
 use canon_runtime::task::{self, TaskSpec};
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use self::thread::ThreadHandle;
+use self::out::Out;
+use self::settings::Settings;
+use self::thread::{Beginning, Command, Host, ThreadHandle};
 use super::agent::Limits;
 use crate::error::Error;
+use crate::threads::{Store, Stored, ThreadError};
 
 /// How the server was started; a client's own wishes come on top.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Setup {
     /// `[provider/]model` for threads that name none.
     pub model: Option<String>,
@@ -31,6 +45,19 @@ pub struct Setup {
     pub masked: Vec<PathBuf>,
     /// Limits of each thread.
     pub limits: Limits,
+    /// What a provider last said of its limits, as on the wire.
+    seen_limits: Mutex<Option<Value>>,
+}
+
+impl Setup {
+    /// A server with these defaults.
+    pub fn new(model: Option<String>, masked: Vec<PathBuf>, limits: Limits) -> Self {
+        Self { model, masked, limits, seen_limits: Mutex::default() }
+    }
+
+    fn rate_limits(&self) -> MutexGuard<'_, Option<Value>> {
+        self.seen_limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Serves one client until its stream ends. Threads that run then are aborted.
@@ -39,25 +66,39 @@ where
     R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
 {
+    let store = Store::home()?;
     let (peer, incoming, moving) = connect(input, output, DEFAULT_MAX_LINE);
     let bytes = task::spawn(TaskSpec::new("app-server stream").signalled(), moving);
-    Server { peer, setup: Arc::new(setup), client: None, threads: HashMap::new() }
-        .run(incoming)
-        .await;
+    let out = Out::new(peer);
+    let host = Host { out, setup: Arc::new(setup), store, experimental: false };
+    Server { host, client: None, threads: HashMap::new() }.run(incoming).await;
     // The last answers are written before the stream is let go.
     let _ = bytes.await;
     Ok(())
 }
 
 struct Server {
-    peer: Peer,
-    setup: Arc<Setup>,
+    host: Host,
     client: Option<Initialize>,
     threads: HashMap<String, ThreadHandle>,
 }
 
 fn invalid(message: impl Into<String>) -> RpcError {
     RpcError::new(INVALID_REQUEST, message)
+}
+
+/// A failure as a client shows it: it has marks of its own for errors.
+fn refusal(error: Error) -> RpcError {
+    let text = error.to_string();
+    invalid(text.strip_prefix("error: ").unwrap_or(&text))
+}
+
+/// What the store refuses, in the words that clients know.
+fn of_store(error: ThreadError) -> RpcError {
+    match error {
+        ThreadError::Unknown { id } => invalid(format!("no rollout found for thread id {id}")),
+        other => invalid(other.to_string()),
+    }
 }
 
 impl Server {
@@ -70,7 +111,7 @@ impl Server {
                         Err(error) => Err(error),
                     };
                     if let Err(error) = answer {
-                        let _ = self.peer.respond(&id, Err(error)).await;
+                        self.host.out.answer(&id, Err(error)).await;
                     }
                 }
                 // `initialized`, and what a later protocol may add.
@@ -90,73 +131,233 @@ impl Server {
         if self.client.is_none() && !matches!(call, ClientCall::Initialize(_)) {
             return Err(invalid("Not initialized"));
         }
-        match call {
-            ClientCall::Initialize(initialize) => self.initialize(id, initialize).await,
-            ClientCall::ThreadStart(start) => self.thread_start(id, *start).await,
-            ClientCall::ThreadResume(resume) => Err(invalid(format!(
-                "no rollout found for thread id {}: this agent keeps no threads across processes",
-                resume.thread_id
-            ))),
+        let result = match call {
+            ClientCall::Initialize(initialize) => self.initialize(initialize)?,
+            ClientCall::ThreadStart(start) => return self.thread_start(id, *start).await,
+            ClientCall::ThreadResume(resume) => return self.thread_resume(id, *resume).await,
+            ClientCall::ThreadFork(fork) => return self.thread_fork(id, *fork).await,
             ClientCall::ThreadNameSet(set) => {
-                self.thread(&set.thread_id)?;
+                self.change(&set.thread_id, |file| file.rename(Some(set.name.clone())))?;
+                if let Some(thread) = self.threads.get(&set.thread_id) {
+                    thread.facts.lock().thread.name = Some(set.name.clone());
+                }
                 self.respond(id, outgoing::empty_result()).await;
-                self.notify(outgoing::thread_name_updated(&set.thread_id, &set.name)).await;
-                Ok(())
+                let said = outgoing::thread_name_updated(&set.thread_id, &set.name);
+                self.host.out.notify(said).await;
+                return Ok(());
+            }
+            ClientCall::ThreadArchive(of) => {
+                self.unload(&of.thread_id).await;
+                self.change(&of.thread_id, |file| file.archive(true))?;
+                return self.done(id, "thread/archived", &of.thread_id, None).await;
+            }
+            ClientCall::ThreadUnarchive(of) => {
+                self.change(&of.thread_id, |file| file.archive(false))?;
+                let thread = self.read(&of.thread_id, false)?;
+                let result = outgoing::thread_alone(&thread);
+                return self.done(id, "thread/unarchived", &of.thread_id, Some(result)).await;
+            }
+            ClientCall::ThreadDelete(of) => {
+                self.unload(&of.thread_id).await;
+                self.host.store.delete(&of.thread_id).map_err(of_store)?;
+                return self.done(id, "thread/deleted", &of.thread_id, None).await;
+            }
+            ClientCall::ThreadUnsubscribe(of) => {
+                let status =
+                    if self.unload(&of.thread_id).await { "unsubscribed" } else { "notLoaded" };
+                json!({ "status": status })
+            }
+            ClientCall::ThreadRead(read) => {
+                outgoing::thread_alone(&self.read(&read.thread_id, read.include_turns)?)
+            }
+            ClientCall::ThreadList(list) => self.list(&list)?,
+            ClientCall::ThreadLoadedList => {
+                let mut ids: Vec<&String> = self.threads.keys().collect();
+                ids.sort_unstable();
+                outgoing::page(ids.into_iter().map(|id| json!(id)).collect(), None)
+            }
+            ClientCall::ThreadTurnsList(list) => self.turns(&list)?,
+            ClientCall::ThreadRevert(revert) => {
+                let command =
+                    Command::Revert { id: id.clone(), before_turn_id: revert.before_turn_id };
+                return self.thread(&revert.thread_id)?.tell(command);
             }
             ClientCall::TurnStart(start) => {
-                let TurnStart { thread_id, .. } = &*start;
-                self.thread(thread_id)?.start_turn(id.clone(), *start)
+                let thread = self.thread(&start.thread_id)?;
+                return thread.tell(Command::Start { id: id.clone(), start });
             }
             ClientCall::TurnSteer(TurnSteer { thread_id, expected_turn_id, input }) => {
-                self.thread(&thread_id)?.steer(id.clone(), expected_turn_id, input)
+                let command = Command::Steer { id: id.clone(), expected: expected_turn_id, input };
+                return self.thread(&thread_id)?.tell(command);
             }
             ClientCall::TurnInterrupt(TurnInterrupt { thread_id, turn_id }) => {
-                self.thread(&thread_id)?.interrupt(id.clone(), turn_id)
+                let command = Command::Interrupt { id: id.clone(), turn_id };
+                return self.thread(&thread_id)?.tell(command);
             }
-        }
-    }
-
-    async fn initialize(&mut self, id: &Id, initialize: Initialize) -> Result<(), RpcError> {
-        if self.client.is_some() {
-            return Err(invalid("Already initialized"));
-        }
-        let agent = concat!("canon/", env!("CARGO_PKG_VERSION"));
-        let home = crate::home::state().map_err(|error| invalid(error.to_string()))?;
-        let result = outgoing::initialize_result(agent, &home.to_string_lossy());
-        self.client = Some(initialize);
+            ClientCall::ModelList(page) => catalogue::models(&self.host.setup, &page)?,
+            ClientCall::ConfigRead => catalogue::config(&self.host.setup),
+            ClientCall::ConfigRequirementsRead => catalogue::requirements(),
+            ClientCall::AccountRead => catalogue::account(),
+            ClientCall::AccountRateLimitsRead => {
+                let seen = self.host.setup.rate_limits().clone();
+                seen.ok_or_else(|| invalid("no provider has stated its rate limits yet"))?
+            }
+            ClientCall::EmptyList => outgoing::page(Vec::new(), None),
+        };
         self.respond(id, result).await;
         Ok(())
     }
 
+    fn initialize(&mut self, initialize: Initialize) -> Result<Value, RpcError> {
+        if self.client.is_some() {
+            return Err(invalid("Already initialized"));
+        }
+        let agent = concat!("canon/", env!("CARGO_PKG_VERSION"));
+        let home = crate::home::state().map_err(refusal)?;
+        if let Some(capabilities) = &initialize.capabilities {
+            self.host.experimental = capabilities.experimental_api;
+            let unwanted = capabilities.opt_out_notification_methods.clone();
+            self.host.out.leave_out(unwanted.unwrap_or_default());
+        }
+        self.client = Some(initialize);
+        Ok(outgoing::initialize_result(agent, &home.to_string_lossy()))
+    }
+
     async fn thread_start(&mut self, id: &Id, start: ThreadStart) -> Result<(), RpcError> {
-        let experimental = self.client.as_ref().and_then(|client| client.capabilities.as_ref());
-        if start.dynamic_tools.as_ref().is_some_and(|tools| !tools.is_empty())
-            && !experimental.is_some_and(|capabilities| capabilities.experimental_api)
-        {
+        let tools = start.dynamic_tools.as_ref().is_some_and(|tools| !tools.is_empty());
+        if tools && !self.host.experimental {
             return Err(invalid("thread/start.dynamicTools requires experimentalApi capability"));
         }
-        let thread = thread::open(self.peer.clone(), self.setup.clone(), start).await?;
-        self.respond(id, outgoing::thread_result(&thread.info)).await;
-        self.notify(outgoing::thread_started(&thread.info)).await;
+        let settings = Settings::new(&self.host.setup, &start)?;
+        let beginning = Beginning::New { ephemeral: start.ephemeral == Some(true) };
+        let thread = thread::open(self.host.clone(), settings, beginning).await?;
+        let facts = thread.facts.lock().clone();
+        self.respond(id, outgoing::thread_result(&facts.thread, &facts.settings)).await;
+        self.host.out.notify(outgoing::thread_started(&facts.thread)).await;
+        self.warn_of_config(&facts.thread.id, &start).await;
         // For clients of our own: what the probe found, not what was asked for.
         if self.client.as_ref().is_some_and(|client| client.client_info.name == "canon") {
-            let report = serde_json::to_value(&thread.sandbox).unwrap_or_default();
-            let _ = self.peer.notify("canon/sandbox", &report).await;
+            let params = serde_json::to_value(&facts.sandbox).unwrap_or_default();
+            self.host.out.notify(outgoing::Outgoing { method: "canon/sandbox", params }).await;
         }
-        self.threads.insert(thread.info.id.clone(), thread);
+        self.threads.insert(facts.thread.id, thread);
         Ok(())
+    }
+
+    /// Says what of a client's configuration has no effect.
+    async fn warn_of_config(&self, thread_id: &str, wish: &ThreadStart) {
+        let unread = settings::unread_config(wish);
+        if !unread.is_empty() {
+            let message = format!(
+                "these values of `config` have no effect in this agent: {}",
+                unread.join(", ")
+            );
+            self.host.out.notify(outgoing::warning(thread_id, &message)).await;
+        }
+    }
+
+    async fn thread_resume(&mut self, id: &Id, resume: ThreadResume) -> Result<(), RpcError> {
+        let ThreadResume { thread_id, settings: wish } = resume;
+        settings::refuse_what_cannot_be(&wish)?;
+        if !self.threads.contains_key(&thread_id) {
+            let (file, stored) = self.host.store.open(&thread_id).map_err(of_store)?;
+            self.load(file, stored, &wish).await?;
+        }
+        let mut thread = self.read(&thread_id, !wish.exclude_turns)?;
+        let settings = self.thread(&thread_id)?.facts.lock().settings.clone();
+        thread.updated_at = thread.updated_at.max(thread.created_at);
+        self.respond(id, outgoing::thread_result(&thread, &settings)).await;
+        self.warn_of_config(&thread_id, &wish).await;
+        Ok(())
+    }
+
+    async fn thread_fork(&mut self, id: &Id, fork: ThreadFork) -> Result<(), RpcError> {
+        let ThreadFork { thread_id, last_turn_id, before_turn_id, settings: wish } = fork;
+        if wish.ephemeral == Some(true) {
+            return Err(invalid("an ephemeral fork is not supported by this agent"));
+        }
+        let keep = match (&before_turn_id, &last_turn_id) {
+            (None, None) => None,
+            (before, last) => Some(self.place(&thread_id, before.as_deref(), last.as_deref())?),
+        };
+        let (file, stored) = self.host.store.fork(&thread_id, keep, None).map_err(of_store)?;
+        let new = stored.meta.id.clone();
+        self.load(file, stored, &wish).await?;
+        let thread = self.read(&new, !wish.exclude_turns)?;
+        let facts = self.thread(&new)?.facts.lock().clone();
+        self.respond(id, outgoing::thread_result(&thread, &facts.settings)).await;
+        self.host.out.notify(outgoing::thread_started(&facts.thread)).await;
+        self.warn_of_config(&new, &wish).await;
+        Ok(())
+    }
+
+    /// Makes a thread of the store one that can have turns.
+    async fn load(
+        &mut self,
+        file: crate::threads::Thread,
+        stored: Stored,
+        wish: &ThreadStart,
+    ) -> Result<(), RpcError> {
+        let id = stored.meta.id.clone();
+        let mut settings = Settings::stored(&self.host.setup, &stored, wish)?;
+        if !self.host.experimental {
+            settings.tools.clear();
+        }
+        let beginning = Beginning::Stored { file, entries: stored.entries };
+        let thread = thread::open(self.host.clone(), settings, beginning).await?;
+        for notice in stored.notices {
+            self.host.out.notify(outgoing::warning(&id, &notice)).await;
+        }
+        self.threads.insert(id, thread);
+        Ok(())
+    }
+
+    /// Lets a thread go; what runs in it is aborted. Says whether it was there.
+    async fn unload(&mut self, id: &str) -> bool {
+        let Some(thread) = self.threads.remove(id) else { return false };
+        thread.close().await;
+        let status = outgoing::thread_status(id, &outgoing::ThreadStatus::NotLoaded);
+        self.host.out.notify(status).await;
+        true
+    }
+
+    /// Changes a thread's file, loaded or not.
+    fn change(
+        &self,
+        id: &str,
+        change: impl FnOnce(&crate::threads::Thread) -> Result<(), ThreadError>,
+    ) -> Result<(), RpcError> {
+        match self.threads.get(id) {
+            Some(thread) => match &thread.file {
+                Some(file) => change(file).map_err(of_store),
+                // What it is called is known to the client alone.
+                None => Ok(()),
+            },
+            None => {
+                let (file, _) = self.host.store.open(id).map_err(of_store)?;
+                change(&file).map_err(of_store)
+            }
+        }
     }
 
     fn thread(&self, id: &str) -> Result<&ThreadHandle, RpcError> {
         self.threads.get(id).ok_or_else(|| invalid(format!("thread not found: {id}")))
     }
 
-    async fn respond(&self, id: &Id, result: serde_json::Value) {
-        // A client that is gone shows as the end of its stream.
-        let _ = self.peer.respond(id, Ok(result)).await;
+    /// Answers, and then tells of what was done.
+    async fn done(
+        &self,
+        id: &Id,
+        method: &'static str,
+        thread_id: &str,
+        result: Option<Value>,
+    ) -> Result<(), RpcError> {
+        self.respond(id, result.unwrap_or_else(outgoing::empty_result)).await;
+        self.host.out.notify(outgoing::thread_event(method, thread_id)).await;
+        Ok(())
     }
 
-    async fn notify(&self, outgoing: outgoing::Outgoing) {
-        let _ = self.peer.notify(outgoing.method, &outgoing.params).await;
+    async fn respond(&self, id: &Id, result: Value) {
+        self.host.out.answer(id, Ok(result)).await;
     }
 }

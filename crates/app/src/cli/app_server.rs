@@ -23,11 +23,8 @@ pub struct Args {
 /// Serves the client on standard input and output until its input ends.
 pub fn run(args: Args) -> Result<ExitCode, Error> {
     logs::to_stderr(tracing::Level::WARN);
-    let setup = Setup {
-        model: model_name(args.provider.as_deref(), args.model.as_deref())?,
-        masked: vec![crate::home::state()?],
-        limits: Limits::default(),
-    };
+    let model = model_name(args.provider.as_deref(), args.model.as_deref())?;
+    let setup = Setup::new(model, vec![crate::home::state()?], Limits::default());
     let runtime = runtime()?;
     let served = runtime.block_on(serve(tokio::io::stdin(), tokio::io::stdout(), setup));
     // What threads held, their temporary directories above all, goes with them; a read of standard

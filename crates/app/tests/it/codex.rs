@@ -1,6 +1,6 @@
 //! The real Codex CLI under `canon up`, offline: its model is a fake one on a local port.
 
-mod model;
+pub(crate) mod model;
 
 use std::path::PathBuf;
 

@@ -1,62 +1,69 @@
-//! One thread: an agent session with its environment.
+//! One thread: what it runs under, its conversation, and its session while there is one.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use canon_agent::Session;
-use canon_exec::sandbox::SandboxPolicy;
-use canon_exec::{ExecutionEnvironment, SandboxReport};
-use canon_llm::{ModelRef, ToolDefinition};
-use canon_protocol::codex::client::SandboxMode;
-use canon_protocol::codex::server::call::{ThreadStart, TurnStart, UserInput};
-use canon_protocol::codex::server::outgoing;
-use canon_protocol::jsonrpc::peer::Peer;
+use canon_agent::{Session, Tool, Turn};
+use canon_exec::SandboxReport;
+use canon_protocol::codex::server::call::{TurnStart, UserInput};
+use canon_protocol::codex::server::outgoing::{self, ThreadStatus};
 use canon_protocol::jsonrpc::{Id, RpcError};
 use canon_runtime::task::{self, TaskSpec};
 use canon_runtime::{clock, id};
-use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::turn::{CurrentTurn, Turns};
-use super::{Setup, dynamic_tool, invalid};
-use crate::bridge::agent::{self, Model, Sandbox, model_name};
-use crate::error::Error;
+use super::gate::Gate;
+use super::history::{self, SETTINGS};
+use super::out::Out;
+use super::settings::Settings;
+use super::turn::{Naming, Turns};
+use super::user_input::RequestUserInput;
+use super::{Setup, dynamic_tool, invalid, refusal};
+use crate::bridge::agent::{self, Sandbox};
+use crate::threads::{self, Entry, Meta, Origin, Store};
 
 /// What a thread is told; each is answered by the thread.
 pub(super) enum Command {
     Start { id: Id, start: Box<TurnStart> },
     Steer { id: Id, expected: String, input: Vec<UserInput> },
     Interrupt { id: Id, turn_id: String },
+    Revert { id: Id, before_turn_id: String },
 }
 
-/// A running thread.
-pub(super) struct ThreadHandle {
-    pub(super) info: outgoing::Thread,
+/// What others may know of a thread.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    /// Without its turns.
+    pub(super) thread: outgoing::Thread,
+    pub(super) settings: outgoing::Settings,
+    /// The turn that runs.
+    pub(super) running: Option<String>,
+    /// What the probe found.
     pub(super) sandbox: SandboxReport,
+}
+
+/// Facts that the thread writes and the server reads.
+#[derive(Debug, Clone)]
+pub(super) struct Shared(Arc<Mutex<Facts>>);
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread that is loaded.
+pub(super) struct ThreadHandle {
+    pub(super) facts: Shared,
+    /// `None` for one that leaves nothing on disk.
+    pub(super) file: Option<Arc<threads::Thread>>,
+    pub(super) naming: Arc<Naming>,
     commands: mpsc::UnboundedSender<Command>,
     task: JoinHandle<()>,
 }
 
 impl ThreadHandle {
-    pub(super) fn start_turn(&self, id: Id, start: TurnStart) -> Result<(), RpcError> {
-        self.tell(Command::Start { id, start: Box::new(start) })
-    }
-
-    pub(super) fn steer(
-        &self,
-        id: Id,
-        expected: String,
-        input: Vec<UserInput>,
-    ) -> Result<(), RpcError> {
-        self.tell(Command::Steer { id, expected, input })
-    }
-
-    pub(super) fn interrupt(&self, id: Id, turn_id: String) -> Result<(), RpcError> {
-        self.tell(Command::Interrupt { id, turn_id })
-    }
-
-    fn tell(&self, command: Command) -> Result<(), RpcError> {
+    pub(super) fn tell(&self, command: Command) -> Result<(), RpcError> {
         self.commands.send(command).map_err(|_| invalid("the thread is over"))
     }
 
@@ -67,171 +74,268 @@ impl ThreadHandle {
     }
 }
 
-/// Opens a thread: the model is connected and the sandbox probed before it is answered.
+/// Where the conversation of a thread comes from.
+pub(super) enum Beginning {
+    /// Nowhere.
+    New { ephemeral: bool },
+    /// A thread of the store.
+    Stored { file: threads::Thread, entries: Vec<Entry> },
+}
+
+/// What all threads of a client share.
+#[derive(Clone)]
+pub(super) struct Host {
+    pub(super) out: Out,
+    pub(super) setup: Arc<Setup>,
+    pub(super) store: Store,
+    /// The client takes what the protocol calls experimental.
+    pub(super) experimental: bool,
+}
+
+/// Loads a thread; its sandbox is probed first.
 pub(super) async fn open(
-    peer: Peer,
-    setup: Arc<Setup>,
-    start: ThreadStart,
+    host: Host,
+    settings: Settings,
+    beginning: Beginning,
 ) -> Result<ThreadHandle, RpcError> {
-    refuse_what_cannot_be(&start)?;
-    let model = Model::connect(wanted_model(&setup, &start)?.as_deref()).map_err(refusal)?;
-    let cwd = working_directory(start.cwd.as_deref())?;
-    let sandbox = Sandbox { policy: policy_of(start.sandbox), masked: setup.masked.clone() };
-    let environment = sandbox.environment(&cwd).await.map_err(refusal)?;
-    let tools = dynamic_tool::flatten(start.dynamic_tools.unwrap_or_default())?;
-    let info = outgoing::Thread {
-        id: id::new("thread"),
-        cwd: cwd.to_string_lossy().into_owned(),
-        model: model.id().to_owned(),
-        model_provider: model.provider().to_owned(),
-        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-        created_at: i64::try_from(clock::now_ms() / 1000).unwrap_or(i64::MAX),
-        ephemeral: true,
-        approval_policy: json!("never"),
-        sandbox_policy: agent::policy_to_wire(&sandbox.policy),
+    let tools = dynamic_tool::flatten(&settings.tools)?;
+    let sandbox = sandbox_of(&host, &settings);
+    let environment = sandbox.environment(&settings.cwd).await.map_err(refusal)?;
+    let (file, entries) = match beginning {
+        Beginning::New { ephemeral: true } => (None, Vec::new()),
+        Beginning::New { ephemeral: false } => {
+            let file = host.store.create(Origin {
+                cwd: settings.cwd.clone(),
+                provider: settings.model.provider().to_owned(),
+                model: settings.model.id().to_owned(),
+                source: "app-server".to_owned(),
+                name: None,
+                instructions: settings.instructions.clone(),
+            });
+            (Some(Arc::new(file)), Vec::new())
+        }
+        Beginning::Stored { file, entries } => (Some(Arc::new(file)), entries),
     };
-    let report = environment.sandbox();
+    let meta = file.as_ref().map_or_else(|| nameless(&settings), |file| file.meta());
+    let thread = outgoing::Thread {
+        ephemeral: file.is_none(),
+        status: ThreadStatus::Idle,
+        cwd: settings.cwd.to_string_lossy().into_owned(),
+        model: settings.model.id().to_owned(),
+        model_provider: settings.model.provider().to_owned(),
+        ..wire(&meta)
+    };
+    let facts = Shared(Arc::new(Mutex::new(Facts {
+        thread,
+        settings: settings.wire(),
+        running: None,
+        sandbox: environment.sandbox(),
+    })));
+    let naming = naming_of(&settings, &tools);
+    let (news, heard) = mpsc::unbounded_channel();
     let (commands, inbox) = mpsc::unbounded_channel();
     let thread = Thread {
-        id: info.id.clone(),
-        cwd,
-        model,
-        setup,
-        sandbox,
-        environment,
+        gate: Gate::new(meta.id, news),
+        history: history_of(&entries),
+        environment: Some(environment),
+        facts: facts.clone(),
+        file: file.clone(),
+        naming: Arc::clone(&naming),
+        marked: None,
+        host,
+        settings,
         tools,
-        instructions: joined(start.base_instructions, start.developer_instructions),
-        peer,
     };
-    let task = task::spawn(TaskSpec::new("app-server thread").signalled(), thread.run(inbox));
-    Ok(ThreadHandle { info, sandbox: report, commands, task })
+    let running = Turns::new(thread).run(inbox, heard);
+    let task = task::spawn(TaskSpec::new("app-server thread").signalled(), running);
+    Ok(ThreadHandle { facts, file, naming, commands, task })
 }
 
-/// A failure as a client shows it: it has marks of its own for errors.
-fn refusal(error: Error) -> RpcError {
-    let text = error.to_string();
-    invalid(text.strip_prefix("error: ").unwrap_or(&text))
+fn sandbox_of(host: &Host, settings: &Settings) -> Sandbox {
+    Sandbox { policy: settings.sandbox.clone(), masked: host.setup.masked.clone() }
 }
 
-/// The thread's own wish, else the server's; the server's model serves who only names its provider.
-fn wanted_model(setup: &Setup, start: &ThreadStart) -> Result<Option<String>, RpcError> {
-    let own = setup.model.as_deref().and_then(|name| ModelRef::parse(name).provider);
-    match (start.model_provider.as_deref(), start.model.as_deref()) {
-        (Some(provider), None) if own.as_deref() == Some(provider) => Ok(setup.model.clone()),
-        (None, None) => Ok(setup.model.clone()),
-        (provider, model) => model_name(provider, model).map_err(refusal),
+pub(super) fn naming_of(settings: &Settings, tools: &[dynamic_tool::Declared]) -> Arc<Naming> {
+    let dynamic = tools
+        .iter()
+        .map(|tool| (tool.definition.name.clone(), (tool.namespace.clone(), tool.tool.clone())));
+    Arc::new(Naming { cwd: settings.cwd.clone(), dynamic: dynamic.collect() })
+}
+
+fn history_of(entries: &[Entry]) -> Vec<Turn> {
+    let turns = entries.iter().filter_map(|entry| match entry {
+        Entry::Turn(turn) => Some(turn.clone()),
+        Entry::Mark { .. } => None,
+    });
+    turns.collect()
+}
+
+/// What is known of a thread that is on no disk.
+fn nameless(settings: &Settings) -> Meta {
+    let now = clock::now_ms();
+    Meta {
+        id: id::new("thread"),
+        cwd: settings.cwd.clone(),
+        provider: settings.model.provider().to_owned(),
+        model: settings.model.id().to_owned(),
+        source: "app-server".to_owned(),
+        name: None,
+        instructions: settings.instructions.clone(),
+        forked_from: None,
+        archived: false,
+        created_at: now,
+        updated_at: now,
+        preview: String::new(),
+        turns: 0,
     }
 }
 
-/// What this agent cannot do is refused, never dropped.
-fn refuse_what_cannot_be(start: &ThreadStart) -> Result<(), RpcError> {
-    match start.approval_policy.as_ref().and_then(Value::as_str) {
-        Some("untrusted") => Err(invalid(
-            "approvalPolicy `untrusted` needs an agent that asks; this one never does: use `never`",
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn working_directory(cwd: Option<&str>) -> Result<PathBuf, RpcError> {
-    let cwd = match cwd {
-        Some(cwd) => PathBuf::from(cwd),
-        None => std::env::current_dir().map_err(|error| invalid(error.to_string()))?,
+/// A thread of the store as the client sees it, not loaded and without its turns.
+pub(super) fn wire(meta: &Meta) -> outgoing::Thread {
+    let seconds = |ms: u64| i64::try_from(ms / 1000).unwrap_or(i64::MAX);
+    let source = match meta.source.as_str() {
+        "app-server" => "appServer",
+        other => other,
     };
-    let bad = |why: String| invalid(format!("cwd {}: {why}", cwd.display()));
-    if !cwd.is_absolute() {
-        return Err(bad("must be absolute".to_owned()));
+    outgoing::Thread {
+        id: meta.id.clone(),
+        cwd: meta.cwd.to_string_lossy().into_owned(),
+        model: meta.model.clone(),
+        model_provider: meta.provider.clone(),
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        created_at: seconds(meta.created_at),
+        updated_at: seconds(meta.updated_at),
+        ephemeral: false,
+        name: meta.name.clone(),
+        preview: meta.preview.clone(),
+        forked_from: meta.forked_from.clone(),
+        source: source.to_owned(),
+        status: ThreadStatus::NotLoaded,
+        turns: Vec::new(),
     }
-    match cwd.canonicalize() {
-        Ok(path) if path.is_dir() => Ok(path),
-        Ok(_) => Err(bad("is not a directory".to_owned())),
-        Err(error) => Err(bad(error.to_string())),
-    }
-}
-
-fn policy_of(mode: Option<SandboxMode>) -> SandboxPolicy {
-    match mode.unwrap_or_default() {
-        SandboxMode::ReadOnly => SandboxPolicy::read_only(),
-        SandboxMode::WorkspaceWrite => SandboxPolicy::workspace_write(),
-        SandboxMode::DangerFullAccess => SandboxPolicy::DangerFullAccess,
-    }
-}
-
-fn joined(base: Option<String>, developer: Option<String>) -> Option<String> {
-    let parts: Vec<String> = [base, developer].into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| parts.join("\n\n"))
 }
 
 pub(super) struct Thread {
-    pub(super) id: String,
-    pub(super) cwd: PathBuf,
-    model: Model,
-    setup: Arc<Setup>,
-    sandbox: Sandbox,
-    environment: Arc<dyn ExecutionEnvironment>,
-    tools: Vec<(Option<String>, ToolDefinition)>,
-    instructions: Option<String>,
-    pub(super) peer: Peer,
+    pub(super) host: Host,
+    pub(super) settings: Settings,
+    pub(super) gate: Arc<Gate>,
+    pub(super) facts: Shared,
+    pub(super) file: Option<Arc<threads::Thread>>,
+    pub(super) naming: Arc<Naming>,
+    tools: Vec<dynamic_tool::Declared>,
+    /// For the next session.
+    pub(super) history: Vec<Turn>,
+    /// Of the settings, as long as no session took it.
+    environment: Option<Arc<dyn canon_exec::ExecutionEnvironment>>,
+    /// The settings that the file knows.
+    marked: Option<serde_json::Value>,
 }
 
 impl Thread {
-    /// The session begins with the first turn, which may still narrow or widen the sandbox.
-    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
-        while let Some(command) = inbox.recv().await {
-            let Command::Start { id, start } = command else {
-                let (Command::Steer { id, .. }
-                | Command::Interrupt { id, .. }
-                | Command::Start { id, .. }) = command;
-                let _ = self.peer.respond(&id, Err(invalid("no active turn"))).await;
-                continue;
-            };
-            match self.begin(&start).await {
-                Ok((session, current)) => {
-                    let turns = Turns::new(self, session, current);
-                    return turns.run(inbox, id, *start).await;
-                }
-                Err(error) => drop(self.peer.respond(&id, Err(error)).await),
-            }
-        }
+    pub(super) fn id(&self) -> &str {
+        &self.gate.thread_id
     }
 
-    async fn begin(&mut self, start: &TurnStart) -> Result<(Session, CurrentTurn), RpcError> {
-        if let Some(policy) = &start.sandbox_policy {
-            let policy = agent::policy_of_wire(policy, &self.cwd).map_err(invalid)?;
-            if policy != self.sandbox.policy {
-                self.sandbox.policy = policy;
-                self.environment = self.sandbox.environment(&self.cwd).await.map_err(refusal)?;
-            }
+    /// Other settings from here on. Those that a session was made with need another one, whose
+    /// sandbox is probed here.
+    pub(super) async fn change(&mut self, settings: Settings) -> Result<(), RpcError> {
+        if !self.settings.same_session(&settings) || self.environment.is_none() {
+            let sandbox = sandbox_of(&self.host, &settings);
+            let environment = sandbox.environment(&settings.cwd).await.map_err(refusal)?;
+            self.facts.lock().sandbox = environment.sandbox();
+            self.environment = Some(environment);
         }
-        let current = CurrentTurn::default();
-        let tools = self.tools.iter().map(|(namespace, definition)| {
-            let tool: Arc<dyn canon_agent::Tool> = Arc::new(dynamic_tool::Remote {
-                peer: self.peer.clone(),
-                thread_id: self.id.clone(),
-                turn_id: current.clone(),
-                namespace: namespace.clone(),
-                tool: definition.name.clone(),
-                definition: definition.clone(),
-            });
-            tool
-        });
-        let mut options = agent::options(&self.model, self.environment.clone(), &self.setup.limits)
-            .map_err(refusal)?;
-        options.extra_tools = tools.collect();
-        options.user_instructions.clone_from(&self.instructions);
-        let session = agent::session(options).map_err(refusal)?;
-        Ok((session, current))
+        let model = (settings.model.provider(), settings.model.id());
+        if let Some(file) = &self.file
+            && model != (self.settings.model.provider(), self.settings.model.id())
+        {
+            file.set_model(model.0, model.1).map_err(|error| invalid(error.to_string()))?;
+        }
+        self.naming = naming_of(&settings, &self.tools);
+        self.settings = settings;
+        let mut facts = self.facts.lock();
+        facts.settings = self.settings.wire();
+        facts.thread.cwd = self.settings.cwd.to_string_lossy().into_owned();
+        facts.thread.model = self.settings.model.id().to_owned();
+        facts.thread.model_provider = self.settings.model.provider().to_owned();
+        Ok(())
     }
 
-    /// Whether a turn wants the sandbox that the session has.
-    pub(super) fn accepts(&self, start: &TurnStart) -> Result<(), RpcError> {
-        let wanted = match &start.sandbox_policy {
-            None => return Ok(()),
-            Some(policy) => agent::policy_of_wire(policy, &self.cwd).map_err(invalid)?,
+    /// A session that goes on with the conversation.
+    pub(super) async fn session(&mut self) -> Result<Session, RpcError> {
+        let environment = match &self.environment {
+            Some(environment) => Arc::clone(environment),
+            None => {
+                let sandbox = sandbox_of(&self.host, &self.settings);
+                let environment = sandbox.environment(&self.settings.cwd).await.map_err(refusal)?;
+                self.environment = Some(Arc::clone(&environment));
+                environment
+            }
         };
-        if wanted == self.sandbox.policy {
-            return Ok(());
+        self.gate.changes.look_in(Arc::clone(&environment));
+        let mut options =
+            agent::options(&self.settings.model, environment, &self.host.setup.limits)
+                .map_err(refusal)?;
+        options.extra_tools = self.extra_tools();
+        options.user_instructions.clone_from(&self.settings.instructions);
+        options.config.reasoning_effort.clone_from(&self.settings.effort);
+        options.approver = Some(self.gate.clone());
+        options.history = self.history.clone();
+        options.journal = self.file.clone().map(|file| {
+            let journal: Arc<dyn canon_agent::Journal> = file;
+            journal
+        });
+        agent::session(options).map_err(refusal)
+    }
+
+    fn extra_tools(&self) -> Vec<Arc<dyn Tool>> {
+        let mut tools: Vec<Arc<dyn Tool>> = Vec::new();
+        for declared in &self.tools {
+            tools.push(Arc::new(dynamic_tool::Remote {
+                peer: self.host.out.peer.clone(),
+                gate: Arc::clone(&self.gate),
+                declared: declared.clone(),
+            }));
         }
-        Err(invalid("the sandbox policy of a thread is fixed by its first turn"))
+        if self.host.experimental {
+            tools.push(Arc::new(RequestUserInput(Arc::clone(&self.gate))));
+        }
+        tools
+    }
+
+    /// The next session gets an environment that is probed anew: nobody knows what the failure of
+    /// the last one had to do with it.
+    pub(super) fn distrust_environment(&mut self) {
+        self.environment = None;
+    }
+
+    /// Keeps something beside the conversation.
+    pub(super) fn mark(&self, label: &str, data: serde_json::Value) -> Result<(), RpcError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        file.mark(label, data).map_err(|error| invalid(error.to_string()))
+    }
+
+    /// Keeps the settings where they differ from what the file says.
+    pub(super) fn mark_settings(&mut self) -> Result<(), RpcError> {
+        let mark = self.settings.mark();
+        if self.marked.as_ref() != Some(&mark) {
+            self.mark(SETTINGS, mark.clone())?;
+            self.marked = Some(mark);
+        }
+        Ok(())
+    }
+
+    /// Gives up the turns from this one on.
+    pub(super) fn revert(&mut self, before_turn_id: &str) -> Result<(), RpcError> {
+        let Some(file) = &self.file else {
+            return Err(invalid("a thread that is not kept on disk cannot be reverted"));
+        };
+        let read = || self.host.store.read(self.id()).map_err(|error| invalid(error.to_string()));
+        let past = history::turns(&read()?.entries, &self.naming, None);
+        let (_, turn) = history::find(&past, before_turn_id)?;
+        file.cut(turn.before).map_err(|error| invalid(error.to_string()))?;
+        self.history = history_of(&read()?.entries);
+        self.marked = None;
+        Ok(())
     }
 }

@@ -1,37 +1,35 @@
 //! The turns of a thread: inputs go into the session, its events come out as notifications.
 
+mod end;
 mod items;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use canon_agent::{EventData, Outcome, Session, SessionEvent, Status};
+use canon_agent::{EventData, Session, SessionEvent};
 use canon_protocol::codex::client::Usage;
 use canon_protocol::codex::server::call::{TurnStart, UserInput};
 use canon_protocol::codex::server::outgoing::{
-    self, Outgoing, ThreadItem, Turn, TurnError, TurnScope, TurnStatus,
+    self, Outgoing, ThreadItem, ThreadStatus, Turn, TurnError, TurnScope, TurnStatus,
 };
 use canon_protocol::jsonrpc::{Id, RpcError};
 use canon_runtime::{clock, id};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
+use self::end::{ended, rate_limits, seconds, turn_error};
 use self::items::Items;
+pub(super) use self::items::Naming;
+use super::gate::{Ask, News, Open, Wait};
+use super::history::{BEGINS, ENDS};
+use super::input::{self, Given};
 use super::invalid;
 use super::thread::{Command, Thread};
 
-/// The id of the turn that runs, for tools that tell it to the client.
-#[derive(Debug, Clone, Default)]
-pub(super) struct CurrentTurn(Arc<Mutex<String>>);
-
-impl CurrentTurn {
-    pub(super) fn get(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, id: &str) {
-        id.clone_into(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-}
+/// A request about a call whose item the client does not know waits for the item this long; calls
+/// of subagents have none.
+const ITEM_WAIT: Duration = Duration::from_millis(500);
 
 /// A turn that runs.
 struct Running {
@@ -41,250 +39,417 @@ struct Running {
     error: Option<TurnError>,
     /// Requests to stop it that were answered already; kept for the status at its end.
     interrupted: bool,
+    diff: String,
 }
 
 /// All turns of one thread, one after the other.
 pub(super) struct Turns {
     thread: Thread,
-    session: Session,
-    current: CurrentTurn,
+    session: Option<Session>,
     running: Option<Running>,
-    over: bool,
+    /// Tokens of the thread in this process.
+    total: canon_llm::Usage,
+    /// Requests that wait for their item.
+    held: Vec<(Instant, Ask)>,
+    /// How many requests wait for an approval, and for an input.
+    waiting: (usize, usize),
+}
+
+/// What happens next.
+enum Next {
+    Command(Option<Command>),
+    News(News),
+    Event(Option<SessionEvent>),
+    HeldLongEnough,
 }
 
 impl Turns {
-    pub(super) fn new(thread: Thread, session: Session, current: CurrentTurn) -> Self {
-        Self { thread, session, current, running: None, over: false }
+    pub(super) fn new(thread: Thread) -> Self {
+        Self {
+            thread,
+            session: None,
+            running: None,
+            total: canon_llm::Usage::default(),
+            held: Vec::new(),
+            waiting: (0, 0),
+        }
     }
 
-    /// Runs until the client is gone, beginning with one turn.
+    /// Runs until the server lets the thread go.
     pub(super) async fn run(
         mut self,
         mut inbox: mpsc::UnboundedReceiver<Command>,
-        id: Id,
-        start: TurnStart,
+        mut heard: mpsc::UnboundedReceiver<News>,
     ) {
-        self.start(id, start).await;
         loop {
-            tokio::select! {
-                command = inbox.recv() => match command {
-                    Some(command) => self.obey(command).await,
-                    None => break,
-                },
-                event = self.session.next_event(), if !self.over => match event {
-                    Some(event) => self.event(event).await,
-                    None => self.over = true,
-                },
+            let held_until = self.held.iter().map(|(until, _)| *until).min();
+            let next = tokio::select! {
+                biased;
+                command = inbox.recv() => Next::Command(command),
+                // Before the events: a request is resolved before its call goes on.
+                Some(news) = heard.recv() => Next::News(news),
+                event = next_event(&mut self.session) => Next::Event(event),
+                () = ring(held_until) => Next::HeldLongEnough,
+            };
+            match next {
+                Next::Command(Some(command)) => self.obey(command).await,
+                Next::Command(None) => break,
+                Next::News(News::Ask(ask)) => self.ask(ask).await,
+                Next::News(News::Resolved { id, wait }) => self.resolved(&id, wait).await,
+                Next::Event(Some(event)) => self.event(event).await,
+                // Only a session that panicked ends without a last event.
+                Next::Event(None) => self.lost().await,
+                Next::HeldLongEnough => self.release(|(until, _)| *until <= Instant::now()).await,
             }
         }
-        // The client is gone: what runs is aborted, and its processes end before we do.
-        let _ = self.session.abort();
-        while self.session.next_event().await.is_some() {}
+        // The server lets it go: what runs is aborted, and its processes end before we do.
+        if let Some(mut session) = self.session.take() {
+            let _ = session.abort();
+            while session.next_event().await.is_some() {}
+        }
     }
 
     async fn obey(&mut self, command: Command) {
-        match command {
-            Command::Start { id, start } => self.start(id, *start).await,
-            Command::Steer { id, expected, input } => {
-                let steered = self.steer(&expected, &input);
-                self.answer(&id, steered).await;
+        let (id, answer) = match command {
+            Command::Start { id, start } => return self.start(id, *start).await,
+            Command::Steer { id, expected, input } => (id, self.steer(&expected, &input).await),
+            Command::Interrupt { id, turn_id } => (id, self.interrupt(&turn_id)),
+            Command::Revert { id, before_turn_id } => {
+                let reverted = self.revert(&before_turn_id).await;
+                let done = reverted.is_ok();
+                self.thread.host.out.answer(&id, reverted).await;
+                if done {
+                    self.notify(outgoing::thread_event("thread/reverted", self.thread.id())).await;
+                }
+                return;
             }
-            Command::Interrupt { id, turn_id } => {
-                let interrupted = self.interrupt(&turn_id);
-                self.answer(&id, interrupted).await;
-            }
-        }
+        };
+        self.thread.host.out.answer(&id, answer).await;
     }
 
     async fn start(&mut self, id: Id, start: TurnStart) {
-        match self.begin(&start) {
-            // A second start during a turn joins that turn.
-            Ok(None) => {
-                let turn =
-                    self.running.as_ref().map(|running| outgoing::turn_result(&running.turn));
-                self.answer(&id, Ok(turn.unwrap_or_default())).await;
-            }
-            Ok(Some((turn, text))) => {
-                self.answer(&id, Ok(outgoing::turn_result(&turn))).await;
-                let scope = self.scope(&turn.id);
-                let item = ThreadItem::UserMessage { id: id::new("item"), text };
-                let now = clock::now_ms();
-                let started = [
-                    scope.started(&turn),
-                    scope.item_started(&item, now),
-                    scope.item_completed(&item, now),
-                ];
-                for notification in started {
-                    self.notify(notification).await;
-                }
-            }
-            Err(error) => self.answer(&id, Err(error)).await,
+        let (turn, given) = match self.begin(&start).await {
+            Ok(begun) => begun,
+            Err(error) => return self.thread.host.out.answer(&id, Err(error)).await,
+        };
+        self.thread.host.out.answer(&id, Ok(outgoing::turn_result(&turn))).await;
+        // A second start during a turn joins that turn.
+        let Some(given) = given else { return };
+        self.show_status().await;
+        let item = ThreadItem::UserMessage { id: id::new("item"), content: given.parts };
+        let now = clock::now_ms();
+        let scope = self.scope(&turn.id);
+        let started = [
+            scope.started(&turn),
+            scope.item_started(&item, now),
+            scope.item_completed(&item, now),
+        ];
+        for notification in started {
+            self.notify(notification).await;
         }
     }
 
-    /// Gives the input to the session; `None` if it joined a running turn.
-    fn begin(&mut self, start: &TurnStart) -> Result<Option<(Turn, String)>, RpcError> {
-        if self.over {
-            return Err(invalid("the thread is over: its session ended with an error"));
+    /// Gives the input to the session; without the input if it joined a running turn.
+    async fn begin(&mut self, start: &TurnStart) -> Result<(Turn, Option<Given>), RpcError> {
+        let settings = self.thread.settings.with(&self.thread.host.setup, start)?;
+        let given = input::read(&start.input, &settings.cwd).await?;
+        if let (Some(running), Some(session)) = (&self.running, &self.session) {
+            session.steer(given.input).map_err(|error| invalid(error.to_string()))?;
+            return Ok((running.turn.clone(), None));
         }
-        if start.output_schema.is_some() {
-            return Err(invalid("outputSchema is not supported by this agent"));
+        if !self.thread.settings.same_session(&settings) {
+            self.end_session().await;
         }
-        self.thread.accepts(start)?;
-        let text = text_of(&start.input)?;
-        if let Some(effort) = start.effort.as_ref().and_then(Value::as_str) {
-            let _ = self.session.set_reasoning_effort(Some(effort.to_owned()));
+        self.thread.change(settings).await?;
+        if self.session.is_none() {
+            self.session = Some(self.thread.session().await?);
         }
-        if self.running.is_some() {
-            self.session.steer(text).map_err(|error| invalid(error.to_string()))?;
-            return Ok(None);
-        }
-        let turn_id = id::new("turn");
-        self.current.set(&turn_id);
-        self.session.submit(text.as_str()).map_err(|error| invalid(error.to_string()))?;
         let now = clock::now_ms();
-        let turn = Turn::started(turn_id, seconds(now));
+        let turn = Turn::started(id::new("turn"), seconds(now));
+        self.thread.mark_settings()?;
+        self.thread.mark(BEGINS, json!({ "id": turn.id, "startedAt": turn.started_at }))?;
+        self.thread.gate.begin_turn(&turn.id, self.thread.settings.policy);
+        if let Some(session) = &self.session {
+            let _ = session.set_reasoning_effort(self.thread.settings.effort.clone());
+            let submitted = session.submit(given.input.clone());
+            submitted.map_err(|error| invalid(error.to_string()))?;
+        }
         self.running = Some(Running {
             turn: turn.clone(),
             started_ms: now,
-            items: Items::new(self.thread.cwd.clone()),
+            items: Items::new(Arc::clone(&self.thread.naming), Arc::clone(&self.thread.gate)),
             error: None,
             interrupted: false,
+            diff: String::new(),
         });
-        Ok(Some((turn, text)))
+        let mut facts = self.thread.facts.lock();
+        facts.running = Some(turn.id.clone());
+        facts.thread.updated_at = seconds(now);
+        if facts.thread.preview.is_empty() {
+            facts.thread.preview = given.input.text.chars().take(200).collect();
+        }
+        drop(facts);
+        Ok((turn, Some(given)))
     }
 
-    fn steer(&self, expected: &str, input: &[UserInput]) -> Result<Value, RpcError> {
-        let running = self.expect(expected)?;
-        let text = text_of(input)?;
-        self.session.steer(text).map_err(|error| invalid(error.to_string()))?;
+    /// Ends the session and keeps its conversation for the next one.
+    async fn end_session(&mut self) {
+        let Some(mut session) = self.session.take() else { return };
+        let handle = session.handle();
+        if let Ok(history) = handle.history().await {
+            self.thread.history = history;
+        }
+        let _ = session.close();
+        while session.next_event().await.is_some() {}
+    }
+
+    async fn steer(&self, expected: &str, input: &[UserInput]) -> Result<Value, RpcError> {
+        let running = self.expect(expected, "steer")?;
+        let given = input::read(input, &self.thread.settings.cwd).await?;
+        if let Some(session) = &self.session {
+            session.steer(given.input).map_err(|error| invalid(error.to_string()))?;
+        }
         Ok(outgoing::steer_result(&running.turn.id))
     }
 
     fn interrupt(&mut self, turn_id: &str) -> Result<Value, RpcError> {
-        self.expect(turn_id)?;
-        self.session.interrupt().map_err(|error| invalid(error.to_string()))?;
+        self.expect(turn_id, "interrupt")?;
+        if let Some(session) = &self.session {
+            session.interrupt().map_err(|error| invalid(error.to_string()))?;
+        }
         if let Some(running) = &mut self.running {
             running.interrupted = true;
         }
         Ok(outgoing::empty_result())
     }
 
-    fn expect(&self, turn_id: &str) -> Result<&Running, RpcError> {
+    fn expect(&self, turn_id: &str, why: &str) -> Result<&Running, RpcError> {
         match &self.running {
             Some(running) if running.turn.id == turn_id => Ok(running),
             Some(running) => Err(invalid(format!(
                 "expected active turn id `{turn_id}` but found `{}`",
                 running.turn.id
             ))),
-            None => Err(invalid("no active turn")),
+            None => Err(invalid(format!("no active turn to {why}"))),
         }
+    }
+
+    async fn revert(&mut self, before_turn_id: &str) -> Result<Value, RpcError> {
+        if let Some(running) = &self.running {
+            let turn = &running.turn.id;
+            return Err(invalid(format!("turn `{turn}` runs; interrupt it before thread/revert")));
+        }
+        self.end_session().await;
+        self.thread.revert(before_turn_id)?;
+        Ok(outgoing::thread_alone(&self.thread.facts.lock().thread))
     }
 
     async fn event(&mut self, event: SessionEvent) {
-        let thread_id = self.thread.id.clone();
-        let Some(running) = &mut self.running else { return };
+        let Some(running) = &mut self.running else {
+            return if matches!(event.data, EventData::SessionEnd { .. }) {
+                self.end_session().await;
+            };
+        };
+        let thread_id = self.thread.gate.thread_id.clone();
         let turn_id = running.turn.id.clone();
         let scope = TurnScope { thread_id: &thread_id, turn_id: &turn_id };
-        let mut notifications = running.items.take(&event, scope);
+        let mut out = running.items.take(&event, scope);
+        let mut over = None;
         match event.data {
-            EventData::TokenUsage { last, total, context_window, .. } => {
-                notifications.push(scope.token_usage(usage(&total), usage(&last), context_window));
+            EventData::TokenUsage { last, context_window, rate_limit, .. } => {
+                self.total += last.clone();
+                out.push(scope.token_usage(usage(&self.total), usage(&last), context_window));
+                if let Some(params) = rate_limit.and_then(|limits| rate_limits(&limits)) {
+                    *self.thread.host.setup.rate_limits() = Some(params.clone());
+                    out.push(Outgoing { method: "account/rateLimits/updated", params });
+                }
             }
             EventData::Error { code, message } => {
                 let error = turn_error(&code, message);
-                notifications.push(scope.error(&error, false));
+                out.push(outgoing::thread_status(&thread_id, &ThreadStatus::SystemError));
+                out.push(scope.error(&error, false));
                 running.error = Some(error);
             }
-            EventData::TurnLimit { message, .. } => {
-                running.error = Some(turn_error("limit", message));
+            EventData::TurnLimit { limit, message, .. } => {
+                running.error = Some(turn_error(end::code_of(limit), message));
             }
             EventData::Warning { message, .. } | EventData::LoopDetection { message, .. } => {
-                let params = json!({ "threadId": thread_id, "message": message });
-                notifications.push(Outgoing { method: "warning", params });
+                out.push(outgoing::warning(&thread_id, &message));
             }
-            EventData::ProcessingEnd { outcome, .. } | EventData::SessionEnd { outcome, .. } => {
-                notifications.extend(running.items.close(scope));
-                notifications.push(scope.completed(&ended(running, &outcome)));
-                self.running = None;
+            EventData::ToolCallEnd { ref tool_name, .. } if changes_files(tool_name) => {
+                let diff = self.thread.gate.changes.diff().await;
+                if diff != running.diff {
+                    out.push(scope.diff(&diff));
+                    running.diff = diff;
+                }
             }
+            EventData::ProcessingEnd { outcome, .. } => over = Some((outcome, false)),
+            EventData::SessionEnd { outcome, .. } => over = Some((outcome, true)),
             _ => {}
         }
-        for notification in notifications {
+        if over.is_some() {
+            out.extend(running.items.close(scope));
+        }
+        for notification in out {
             self.notify(notification).await;
         }
+        self.release(|_| false).await;
+        if let Some((outcome, closed)) = over {
+            if closed {
+                self.end_session().await;
+                self.thread.distrust_environment();
+            }
+            if let Some(running) = self.running.take() {
+                self.over(ended(running, &outcome)).await;
+            }
+        }
+    }
+
+    /// Tells and keeps the end of a turn.
+    async fn over(&mut self, turn: Turn) {
+        self.held.clear();
+        let mark = json!({
+            "id": turn.id, "status": turn.status, "completedAt": turn.completed_at,
+            "durationMs": turn.duration_ms,
+            "error": turn.error.as_ref().map(|error| &error.message),
+            "info": turn.error.as_ref().and_then(|error| error.info.clone()),
+        });
+        if let Err(error) = self.thread.mark(ENDS, mark) {
+            let message = format!("the end of the turn is not on the disk: {error}");
+            self.notify(outgoing::warning(self.thread.id(), &message)).await;
+        }
+        let failed = turn.status == TurnStatus::Failed;
+        {
+            let mut facts = self.thread.facts.lock();
+            facts.running = None;
+            facts.thread.updated_at = seconds(clock::now_ms());
+            let idle = if failed { ThreadStatus::SystemError } else { ThreadStatus::Idle };
+            facts.thread.status = idle;
+        }
+        if !failed {
+            self.notify(outgoing::thread_status(self.thread.id(), &ThreadStatus::Idle)).await;
+        }
+        self.notify(self.scope(&turn.id).completed(&turn)).await;
+    }
+
+    /// The session's task is gone without a word.
+    async fn lost(&mut self) {
+        self.session = None;
+        let Some(mut running) = self.running.take() else { return };
+        let turn_id = running.turn.id.clone();
+        let open = running.items.close(self.scope(&turn_id));
+        for notification in open {
+            self.notify(notification).await;
+        }
+        let message = "the session's task ended without a result; see the log".to_owned();
+        let turn = Turn {
+            status: TurnStatus::Failed,
+            error: Some(turn_error("internal", message)),
+            completed_at: Some(seconds(clock::now_ms())),
+            ..running.turn
+        };
+        self.over(turn).await;
+    }
+
+    /// Asks the client, or holds the request until the client knows what it is about.
+    async fn ask(&mut self, ask: Ask) {
+        let known = self.running.as_ref().is_some_and(|running| running.items.has(&ask.call_id));
+        if !known {
+            self.held.push((Instant::now() + ITEM_WAIT, ask));
+            return;
+        }
+        self.put(ask).await;
+    }
+
+    /// Asks what was held and is `due`, or is about an item that is known by now.
+    async fn release(&mut self, due: impl Fn(&(Instant, Ask)) -> bool) {
+        let items = self.running.as_ref().map(|running| &running.items);
+        let known = |ask: &Ask| items.is_some_and(|items| items.has(&ask.call_id));
+        let (ready, held): (Vec<_>, Vec<_>) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|held| due(held) || known(&held.1));
+        self.held = held;
+        for (_, ask) in ready {
+            self.put(ask).await;
+        }
+    }
+
+    async fn put(&mut self, ask: Ask) {
+        let Ask { wait, request, open, .. } = ask;
+        if open.is_closed() {
+            return;
+        }
+        *self.count(wait) += 1;
+        self.show_status().await;
+        match self.thread.host.out.peer.ask(request.method, &request.params).await {
+            Ok(question) => {
+                let news = self.thread.gate.news.clone();
+                // If the call was given up meanwhile, its end is news of its own.
+                let _ = open.send(Open { question, wait, news });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the client is gone with a request open");
+                *self.count(wait) -= 1;
+            }
+        }
+    }
+
+    async fn resolved(&mut self, request: &Id, wait: Wait) {
+        let count = self.count(wait);
+        *count = count.saturating_sub(1);
+        self.notify(outgoing::request_resolved(self.thread.id(), request)).await;
+        if self.running.is_some() {
+            self.show_status().await;
+        }
+    }
+
+    fn count(&mut self, wait: Wait) -> &mut usize {
+        match wait {
+            Wait::Approval => &mut self.waiting.0,
+            Wait::Input => &mut self.waiting.1,
+        }
+    }
+
+    /// Tells what the thread is doing, where that changed.
+    async fn show_status(&self) {
+        let (approvals, inputs) = self.waiting;
+        let status = ThreadStatus::Active { approval: approvals > 0, input: inputs > 0 };
+        {
+            let mut facts = self.thread.facts.lock();
+            if facts.thread.status == status {
+                return;
+            }
+            facts.thread.status = status.clone();
+        }
+        self.notify(outgoing::thread_status(self.thread.id(), &status)).await;
     }
 
     fn scope<'a>(&'a self, turn_id: &'a str) -> TurnScope<'a> {
-        TurnScope { thread_id: &self.thread.id, turn_id }
-    }
-
-    async fn answer(&self, id: &Id, answer: Result<Value, RpcError>) {
-        let _ = self.thread.peer.respond(id, answer).await;
+        TurnScope { thread_id: self.thread.id(), turn_id }
     }
 
     async fn notify(&self, outgoing: Outgoing) {
-        let _ = self.thread.peer.notify(outgoing.method, &outgoing.params).await;
+        self.thread.host.out.notify(outgoing).await;
     }
 }
 
-/// The turn as it ended.
-fn ended(running: &mut Running, outcome: &Outcome) -> Turn {
-    let now = clock::now_ms();
-    let (status, error) = match &outcome.status {
-        Status::Completed | Status::AwaitingInput => (TurnStatus::Completed, None),
-        Status::Aborted => (TurnStatus::Interrupted, None),
-        Status::Limit { .. } => {
-            let limit = || turn_error("limit", "a limit of the session was reached".to_owned());
-            (TurnStatus::Failed, Some(running.error.take().unwrap_or_else(limit)))
-        }
-        Status::Failed { code, message } => {
-            (TurnStatus::Failed, Some(turn_error(code, message.clone())))
-        }
-    };
-    let status = if running.interrupted && status == TurnStatus::Completed {
-        TurnStatus::Interrupted
-    } else {
-        status
-    };
-    Turn {
-        status,
-        error,
-        completed_at: Some(seconds(now)),
-        duration_ms: Some(now.saturating_sub(running.started_ms)),
-        ..running.turn.clone()
+/// The next event of a session; never without one.
+async fn next_event(session: &mut Option<Session>) -> Option<SessionEvent> {
+    match session {
+        Some(session) => session.next_event().await,
+        None => std::future::pending().await,
     }
 }
 
-/// The code in the spelling of Codex, where it has one.
-fn turn_error(code: &str, message: String) -> TurnError {
-    let info = match code {
-        "context_length" => "contextWindowExceeded",
-        "limit" | "quota_exceeded" | "rate_limit" => "usageLimitExceeded",
-        "authentication" | "access_denied" => "unauthorized",
-        "server" => "internalServerError",
-        "invalid_request" | "not_found" | "configuration" => "badRequest",
-        _ => "other",
-    };
-    TurnError { message, info: Some(json!(info)), details: None }
+async fn ring(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
-fn text_of(input: &[UserInput]) -> Result<String, RpcError> {
-    let texts: Result<Vec<&str>, RpcError> = input
-        .iter()
-        .map(|part| match part {
-            UserInput::Text(text) => Ok(text.as_str()),
-            UserInput::Other(other) => Err(invalid(format!(
-                "input of type {} is not supported by this agent; send text",
-                other["type"]
-            ))),
-        })
-        .collect();
-    let text = texts?.join("\n\n");
-    if text.trim().is_empty() {
-        return Err(invalid("input holds no text"));
-    }
-    Ok(text)
+fn changes_files(tool: &str) -> bool {
+    matches!(tool, "write_file" | "edit_file" | "apply_patch")
 }
 
 fn usage(usage: &canon_llm::Usage) -> Usage {
@@ -295,8 +460,4 @@ fn usage(usage: &canon_llm::Usage) -> Usage {
         reasoning_output_tokens: usage.reasoning_tokens.unwrap_or(0),
         total_tokens: usage.total_tokens,
     }
-}
-
-fn seconds(ms: u64) -> i64 {
-    i64::try_from(ms / 1000).unwrap_or(i64::MAX)
 }

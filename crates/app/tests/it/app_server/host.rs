@@ -12,6 +12,7 @@ use canon_protocol::codex::client::{
 use canon_protocol::lines::{Line, LineDecoder};
 use serde_json::{Value, json};
 
+use super::schemas::Schemas;
 use crate::up::env::{PATIENCE, TestEnv};
 
 /// Ids of requests beside the client begin after this one.
@@ -228,6 +229,9 @@ impl Host {
         let bad = ["malformed", "other_message", "unsupported_request"];
         let bad: Vec<_> = self.events.iter().filter(|event| bad.contains(&event.name())).collect();
         assert!(bad.is_empty(), "{bad:#?}");
+        if let Some(schemas) = Schemas::get() {
+            schemas.check_all(&self.said, &self.asked);
+        }
         let items = |wanted: ItemPhase| {
             let items = self.events.iter().filter_map(move |event| match event {
                 Event::Item { phase, item } if *phase == wanted => Some(item.id.clone()),

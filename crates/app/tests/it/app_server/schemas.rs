@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use canon_runtime::schema::Schema;
 use serde_json::Value;
@@ -10,13 +11,32 @@ use serde_json::Value;
 use crate::codex::real_codex;
 
 /// File of the schema for the result of each request.
-const RESULTS: [(&str, &str); 7] = [
+const RESULTS: [(&str, &str); 26] = [
     ("initialize", "v1/InitializeResponse"),
     ("thread/start", "v2/ThreadStartResponse"),
+    ("thread/resume", "v2/ThreadResumeResponse"),
+    ("thread/fork", "v2/ThreadForkResponse"),
+    ("thread/read", "v2/ThreadReadResponse"),
+    ("thread/list", "v2/ThreadListResponse"),
+    ("thread/loaded/list", "v2/ThreadLoadedListResponse"),
+    ("thread/turns/list", "v2/ThreadTurnsListResponse"),
     ("thread/name/set", "v2/ThreadSetNameResponse"),
+    ("thread/archive", "v2/ThreadArchiveResponse"),
+    ("thread/unarchive", "v2/ThreadUnarchiveResponse"),
+    ("thread/unsubscribe", "v2/ThreadUnsubscribeResponse"),
+    ("thread/delete", "v2/ThreadDeleteResponse"),
+    ("thread/revert", "v2/ThreadRevertResponse"),
     ("turn/start", "v2/TurnStartResponse"),
     ("turn/steer", "v2/TurnSteerResponse"),
     ("turn/interrupt", "v2/TurnInterruptResponse"),
+    ("model/list", "v2/ModelListResponse"),
+    ("config/read", "v2/ConfigReadResponse"),
+    ("configRequirements/read", "v2/ConfigRequirementsReadResponse"),
+    ("account/read", "v2/GetAccountResponse"),
+    ("mcpServerStatus/list", "v2/ListMcpServerStatusResponse"),
+    ("skills/list", "v2/SkillsListResponse"),
+    ("collaborationMode/list", "v2/CollaborationModeListResponse"),
+    ("experimentalFeature/list", "v2/ExperimentalFeatureListResponse"),
     ("error", "JSONRPCError"),
 ];
 
@@ -26,8 +46,13 @@ const OURS: &str = "canon/sandbox";
 pub(super) struct Schemas(HashMap<&'static str, Schema>);
 
 impl Schemas {
-    /// None where there is no Codex, which is said.
-    pub(super) fn generate() -> Option<Self> {
+    /// Made once; `None` where there is no Codex, which is said.
+    pub(super) fn get() -> Option<&'static Self> {
+        static SCHEMAS: OnceLock<Option<Schemas>> = OnceLock::new();
+        SCHEMAS.get_or_init(Self::generate).as_ref()
+    }
+
+    fn generate() -> Option<Self> {
         let codex = real_codex()?;
         let dir = tempfile::tempdir().unwrap();
         let status = Command::new(codex)
@@ -64,7 +89,8 @@ impl Schemas {
     }
 
     fn result(&self, method: &str, result: &Value) {
-        let (_, name) = RESULTS.iter().find(|(of, _)| *of == method).unwrap();
+        let known = RESULTS.iter().find(|(of, _)| *of == method);
+        let (_, name) = known.unwrap_or_else(|| panic!("no schema is listed for {method}"));
         self.check(name, result);
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-pub(super) enum Reply {
+pub(crate) enum Reply {
     Text(&'static str),
     Tool(&'static str, Value),
     /// Status 400 with this message.
@@ -21,13 +21,13 @@ struct Shared {
     requests: Vec<String>,
 }
 
-pub(super) struct Model {
+pub(crate) struct Model {
     port: u16,
     shared: Arc<Mutex<Shared>>,
 }
 
 impl Model {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::<Mutex<Shared>>::default();
@@ -41,15 +41,15 @@ impl Model {
         Self { port, shared }
     }
 
-    pub(super) fn base_url(&self) -> String {
+    pub(crate) fn base_url(&self) -> String {
         format!("http://127.0.0.1:{}/v1", self.port)
     }
 
-    pub(super) fn push(&self, reply: Reply) {
+    pub(crate) fn push(&self, reply: Reply) {
         self.shared.lock().unwrap().replies.push_back(reply);
     }
 
-    pub(super) fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.shared.lock().unwrap().requests.clone()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use canon_agent::patch::{Operation, Patch};
 use canon_agent::{EventData, SessionEvent, WarningCode};
@@ -11,17 +12,34 @@ use canon_protocol::codex::server::outgoing::{
 use canon_runtime::id;
 use serde_json::{Value, json};
 
+use super::super::gate::Gate;
+
+/// How tools look to the client.
+#[derive(Debug, Default)]
+pub(crate) struct Naming {
+    /// Where commands run.
+    pub(crate) cwd: PathBuf,
+    /// Group and name of each tool of the client, by what the model calls it.
+    pub(crate) dynamic: HashMap<String, (Option<String>, String)>,
+}
+
 /// Items that are open, and what is needed to complete them.
 pub(super) struct Items {
-    cwd: PathBuf,
+    naming: Arc<Naming>,
+    gate: Arc<Gate>,
     message: Option<String>,
     reasoning: Option<(String, String)>,
     calls: HashMap<String, (String, Value)>,
 }
 
 impl Items {
-    pub(super) fn new(cwd: PathBuf) -> Self {
-        Self { cwd, message: None, reasoning: None, calls: HashMap::new() }
+    pub(super) fn new(naming: Arc<Naming>, gate: Arc<Gate>) -> Self {
+        Self { naming, gate, message: None, reasoning: None, calls: HashMap::new() }
+    }
+
+    /// Whether the client knows the item of this call.
+    pub(super) fn has(&self, call_id: &str) -> bool {
+        self.calls.contains_key(call_id)
     }
 
     /// What an event means to the client.
@@ -54,7 +72,7 @@ impl Items {
             EventData::ReasoningDelta { delta } => self.reasoning_delta(delta, scope, at),
             EventData::ToolCallStart { tool_name, call_id, arguments } => {
                 self.calls.insert(call_id.clone(), (tool_name.clone(), arguments.clone()));
-                let item = self.item(call_id, tool_name, arguments, None);
+                let item = self.naming.item(call_id, tool_name, arguments, None);
                 vec![scope.item_started(&item, at)]
             }
             EventData::ToolCallOutputDelta { call_id, delta } => {
@@ -63,8 +81,14 @@ impl Items {
             }
             EventData::ToolCallEnd { call_id, output, is_error, details, duration_ms, .. } => {
                 let Some((tool, arguments)) = self.calls.remove(call_id) else { return Vec::new() };
-                let end = End { output, is_error: *is_error, details, duration_ms: *duration_ms };
-                let item = self.item(call_id, &tool, &arguments, Some(end));
+                let end = End {
+                    output,
+                    is_error: *is_error,
+                    declined: self.gate.is_declined(call_id),
+                    details,
+                    duration_ms: Some(*duration_ms),
+                };
+                let item = self.naming.item(call_id, &tool, &arguments, Some(end));
                 vec![scope.item_completed(&item, at)]
             }
             _ => Vec::new(),
@@ -79,8 +103,14 @@ impl Items {
         let calls = std::mem::take(&mut self.calls);
         for (call_id, (tool, arguments)) in calls {
             let details = Value::Null;
-            let end = End { output: "", is_error: true, details: &details, duration_ms: 0 };
-            let item = self.item(&call_id, &tool, &arguments, Some(end));
+            let end = End {
+                output: "",
+                is_error: true,
+                declined: false,
+                details: &details,
+                duration_ms: None,
+            };
+            let item = self.naming.item(&call_id, &tool, &arguments, Some(end));
             out.push(scope.item_completed(&item, at));
         }
         out
@@ -113,8 +143,11 @@ impl Items {
         });
         ended.into_iter().collect()
     }
+}
 
-    fn item(
+impl Naming {
+    /// The item of a tool call.
+    pub(crate) fn item(
         &self,
         call_id: &str,
         tool: &str,
@@ -124,6 +157,7 @@ impl Items {
         let id = call_id.to_owned();
         let status = match &end {
             None => ItemStatus::InProgress,
+            Some(end) if end.declined => ItemStatus::Declined,
             Some(end) if end.is_error => ItemStatus::Failed,
             Some(_) => ItemStatus::Completed,
         };
@@ -136,7 +170,7 @@ impl Items {
                     cwd: self.cwd.to_string_lossy().into_owned(),
                     status,
                     exit_code: exit_code.and_then(|code| i32::try_from(code).ok()),
-                    duration_ms: end.as_ref().map(|end| end.duration_ms),
+                    duration_ms: end.as_ref().and_then(|end| end.duration_ms),
                     output: end.map(|end| end.output.to_owned()),
                 }
             }
@@ -150,26 +184,37 @@ impl Items {
                 changes: patch_changes(arguments["patch"].as_str().unwrap_or_default()),
                 status,
             },
-            _ => ThreadItem::DynamicToolCall {
-                id,
-                tool: tool.to_owned(),
-                namespace: None,
-                arguments: arguments.clone(),
-                status,
-                duration_ms: end.as_ref().map(|end| end.duration_ms),
-                result: end.map(|end| {
-                    (!end.is_error, json!([{ "type": "inputText", "text": end.output }]))
-                }),
-            },
+            _ => {
+                let (namespace, tool) = match self.dynamic.get(tool) {
+                    Some(named) => named.clone(),
+                    None => (None, tool.to_owned()),
+                };
+                // Of these the protocol knows no refusal.
+                let failed = status == ItemStatus::Declined;
+                ThreadItem::DynamicToolCall {
+                    id,
+                    tool,
+                    namespace,
+                    arguments: arguments.clone(),
+                    status: if failed { ItemStatus::Failed } else { status },
+                    duration_ms: end.as_ref().and_then(|end| end.duration_ms),
+                    result: end.map(|end| {
+                        (!end.is_error, json!([{ "type": "inputText", "text": end.output }]))
+                    }),
+                }
+            }
         }
     }
 }
 
-struct End<'a> {
-    output: &'a str,
-    is_error: bool,
-    details: &'a Value,
-    duration_ms: u64,
+/// How a call ended.
+pub(crate) struct End<'a> {
+    pub(crate) output: &'a str,
+    pub(crate) is_error: bool,
+    pub(crate) declined: bool,
+    pub(crate) details: &'a Value,
+    /// Milliseconds, where they are known.
+    pub(crate) duration_ms: Option<u64>,
 }
 
 /// The changes that a patch asks for; none if it cannot be read.
