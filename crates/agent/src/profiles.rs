@@ -53,6 +53,8 @@ pub struct Profile {
 pub struct Capabilities {
     /// It reasons, and takes a reasoning effort.
     pub reasoning: bool,
+    /// It takes images.
+    pub images: bool,
     /// It answers as a stream.
     pub streaming: bool,
     /// Several tool calls of one reply may run at a time.
@@ -130,6 +132,7 @@ impl Profile {
             provider_options: parts.provider_options,
             capabilities: Capabilities {
                 reasoning: info.is_none_or(|info| info.supports_reasoning),
+                images: info.is_none_or(|info| info.supports_vision),
                 streaming: true,
                 parallel_tool_calls: true,
             },

@@ -15,6 +15,7 @@ mod read_many_files;
 mod registry;
 mod shell;
 mod sink;
+mod web_fetch;
 mod write_file;
 
 use std::path::PathBuf;
@@ -30,13 +31,14 @@ pub use access::Access;
 pub use apply_patch::ApplyPatch;
 pub use edit_file::EditFile;
 pub use glob::Glob;
-pub use grep::Grep;
+pub use grep::{Grep, GrepModes};
 pub use list_dir::ListDir;
 pub use read_file::ReadFile;
 pub use read_many_files::ReadManyFiles;
 pub use registry::{CallError, Prepared, ToolError, ToolRegistry};
 pub use shell::Shell;
 pub use sink::OutputDeltas;
+pub use web_fetch::{FetchPolicy, HostPattern, HostPatternError, Resolve, WebFetch};
 pub use write_file::WriteFile;
 
 pub(crate) use access::{normal, waits_for};
@@ -122,6 +124,25 @@ impl ToolOutput {
     /// Failure; `text` says what to do about it.
     pub fn error(text: impl Into<String>) -> Self {
         Self { text: text.into(), is_error: true, ..Self::default() }
+    }
+
+    /// The same for a model that takes no pictures: it is told, and a call that was about nothing
+    /// else has failed.
+    #[must_use]
+    pub fn without_images(mut self) -> Self {
+        let count = self.images.len();
+        if count == 0 {
+            return self;
+        }
+        self.images.clear();
+        self.is_error |= count == 1 && self.text.lines().count() <= 1;
+        if !self.text.ends_with('\n') {
+            self.text.push('\n');
+        }
+        self.text.push_str(&format!(
+            "[This model takes no images: {count} left out. Look at the file with other programs.]"
+        ));
+        self
     }
 
     /// The same with something for machines.

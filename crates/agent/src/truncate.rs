@@ -33,6 +33,8 @@ fn defaults(tool: &str) -> Defaults {
         "read_file" => (50_000, None, HeadTail),
         // Its own budget comes first; this leaves room for the names.
         "read_many_files" => (100_000, None, HeadTail),
+        // Pages come in pieces of 40,000.
+        "web_fetch" => (50_000, None, HeadTail),
         "list_dir" => (20_000, None, HeadTail),
         "shell" => (30_000, Some(256), HeadTail),
         "grep" => (20_000, Some(200), Tail),

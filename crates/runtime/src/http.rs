@@ -1,6 +1,10 @@
 //! The one place where an HTTP client is made.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Why no HTTP client could be made.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +23,21 @@ pub fn client() -> Result<reqwest::Client, HttpError> {
 /// The same for this machine's own servers: a proxy of the environment is not asked.
 pub fn local_client() -> Result<reqwest::Client, HttpError> {
     Ok(builder().no_proxy().build()?)
+}
+
+/// The same for one server that was chosen by its addresses: whatever name is asked for, the
+/// connection goes to one of them. No name is looked up, no proxy of the environment is asked.
+pub fn fixed_client(addresses: Vec<SocketAddr>) -> Result<reqwest::Client, HttpError> {
+    Ok(builder().no_proxy().dns_resolver(Arc::new(Fixed(addresses))).build()?)
+}
+
+struct Fixed(Vec<SocketAddr>);
+
+impl Resolve for Fixed {
+    fn resolve(&self, _: Name) -> Resolving {
+        let addresses: Addrs = Box::new(self.0.clone().into_iter());
+        Box::pin(std::future::ready(Ok(addresses)))
+    }
 }
 
 fn builder() -> reqwest::ClientBuilder {

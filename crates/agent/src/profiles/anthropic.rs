@@ -1,9 +1,11 @@
 //! The Anthropic family (loop spec §3.5): changes replace one exact text by another.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::{Parts, instructions};
-use crate::tools::core_tools;
+use crate::tools::{EditFile, Glob, GrepModes, ReadFile, Shell, WriteFile};
 
 /// As in the family's own agent.
 const COMMAND_TIMEOUT_MS: u64 = 120_000;
@@ -17,7 +19,14 @@ pub(super) fn parts(model: &str) -> Parts {
             include_str!("text/anthropic.md"),
             include_str!("text/anthropic_tools.md"),
         ),
-        tools: core_tools(),
+        tools: vec![
+            Arc::new(ReadFile),
+            Arc::new(WriteFile),
+            Arc::new(EditFile::Plain),
+            Arc::new(Shell),
+            Arc::new(GrepModes),
+            Arc::new(Glob),
+        ],
         document_name: Some("CLAUDE.md"),
         command_timeout_ms: Some(COMMAND_TIMEOUT_MS),
         provider_options: options(model),

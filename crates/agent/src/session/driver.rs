@@ -363,6 +363,7 @@ impl Driver {
             approver: self.approver.clone(),
             timeouts: self.timeouts,
             parallel: self.profile.capabilities.parallel_tool_calls,
+            images: self.profile.capabilities.images,
             inbox: self.inbox_sender.clone(),
         };
         let (round, handles) = ToolRound::start(id, calls, &self.registry, &workshop);

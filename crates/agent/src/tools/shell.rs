@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Access, CommandTimeouts, Tool, ToolContext, ToolOutput, args, define, resolve};
 
-/// Runs a command in bash, in a process group of its own, with a time limit.
+/// Runs a command in bash, in a process group of its own, with a time limit. What it leaves running
+/// ends with it. Of an output beyond the environment's limit (1 MiB by default) the beginning and
+/// the end are kept, with a marker between them; that is all there is of it anywhere.
 #[derive(Debug, Clone, Copy)]
 pub struct Shell;
 
@@ -120,6 +122,7 @@ fn output(result: &ExecResult, timeout_ms: u64) -> ToolOutput {
             "timed_out": result.timed_out,
             "cancelled": result.cancelled,
             "duration_ms": result.duration_ms,
+            "omitted_bytes": result.truncated_bytes,
         }),
     }
 }

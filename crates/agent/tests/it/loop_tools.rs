@@ -247,3 +247,20 @@ async fn loop_9_5_limits_are_overridable() {
     options.config.output_limits.lines.insert("shell".to_owned(), Some(10));
     assert_eq!(run(&mut Session::new(options).unwrap(), "go").await.0.text, "cut");
 }
+
+#[tokio::test]
+async fn loop_9_3_a_picture_reaches_only_a_model_that_takes_one() {
+    for takes_images in [true, false] {
+        let place = Place::new();
+        place.write("p.png", b"\x89PNG\r\n\x1a\n...");
+        let read = calls(&[("read_file", json!({"file_path": "p.png"}))]);
+        let mut options = place.options(&[read, says("seen")]);
+        options.profile.capabilities.images = takes_images;
+        let (_, events) = run(&mut Session::new(options).unwrap(), "go").await;
+        let (_, output, is_error) = ends(&events)[0];
+        assert_eq!(is_error, !takes_images, "{output}");
+        assert_eq!(output.contains("takes no images"), !takes_images, "{output}");
+        let seen = &place.requests.last(Role::Tool)[0];
+        assert_eq!(seen.tool_results().next().unwrap().image_data.is_some(), takes_images);
+    }
+}

@@ -21,4 +21,6 @@ mod profiles;
 mod prompt;
 mod support;
 mod tools;
+mod tools_grep;
 mod tools_reading;
+mod web_fetch;

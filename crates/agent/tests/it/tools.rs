@@ -31,7 +31,27 @@ pub(crate) async fn call_in(
     tool: &str,
     arguments: Value,
 ) -> ToolOutput {
-    let registry = ToolRegistry::new(every_tool()).unwrap();
+    call_from(every_tool(), env, cancel, tool, arguments).await
+}
+
+/// One tool that no list has.
+pub(crate) async fn call_tool(
+    env: Arc<dyn ExecutionEnvironment>,
+    tool: Arc<dyn Tool>,
+    arguments: Value,
+) -> ToolOutput {
+    let name = tool.definition().name;
+    call_from(vec![tool], env, CancellationToken::new(), &name, arguments).await
+}
+
+async fn call_from(
+    tools: Vec<Arc<dyn Tool>>,
+    env: Arc<dyn ExecutionEnvironment>,
+    cancel: CancellationToken,
+    tool: &str,
+    arguments: Value,
+) -> ToolOutput {
+    let registry = ToolRegistry::new(tools).unwrap();
     let prepared = match registry.prepare(&ToolCall::from(&ToolCallData::new("c", tool, arguments)))
     {
         Ok(prepared) => prepared,
@@ -156,8 +176,95 @@ async fn glob_lists_files_below_a_path() {
     let mut names: Vec<&str> = below.text.lines().collect();
     names.sort_unstable();
     assert_eq!(names, ["a/b/y.ts", "a/x.ts"]);
-    assert_eq!(call(&place, "glob", json!({"pattern": "*.none"})).await.text, "No files found.");
+    let none = call(&place, "glob", json!({"pattern": "*.none"})).await;
+    assert!(!none.is_error && none.text.starts_with("No files found."), "{}", none.text);
     for bad in [json!({"pattern": "["}), json!({"pattern": "*", "path": "nowhere"})] {
         assert!(call(&place, "glob", bad).await.is_error);
     }
+}
+
+#[tokio::test]
+async fn read_file_reads_parts_of_files_that_are_too_large_as_a_whole() {
+    let place = Place::new();
+    let file = std::fs::File::create(place.path("it's big")).unwrap();
+    file.set_len(64 * 1024 * 1024 + 1).unwrap();
+    let whole = call(&place, "read_file", json!({"file_path": "it's big"})).await;
+    assert!(whole.is_error && whole.text.contains("offset and limit"), "{}", whole.text);
+    let line = format!("{}\n", "x".repeat(1023));
+    std::fs::write(place.path("it's big"), line.repeat(65 * 1024)).unwrap();
+    let read = |offset: usize| json!({"file_path": "it's big", "offset": offset, "limit": 2});
+    let part = call(&place, "read_file", read(65 * 1024)).await;
+    assert!(!part.is_error && part.text.starts_with("66560 | xxx"), "{}", part.text);
+    assert_eq!(part.text.lines().count(), 1);
+    let beyond = call(&place, "read_file", read(65 * 1024 + 1)).await;
+    assert!(beyond.is_error && beyond.text.contains("beyond the end"), "{}", beyond.text);
+}
+
+#[tokio::test]
+async fn write_file_keeps_the_mode_and_refuses_what_is_no_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    place.write("run.sh", "old");
+    std::fs::set_permissions(place.path("run.sh"), PermissionsExt::from_mode(0o750)).unwrap();
+    call(&place, "write_file", json!({"file_path": "run.sh", "content": "new"})).await;
+    assert_eq!(place.read("run.sh"), "new");
+    assert_eq!(place.path("run.sh").metadata().unwrap().permissions().mode() & 0o777, 0o750);
+    let below = call(&place, "write_file", json!({"file_path": "run.sh/x", "content": ""})).await;
+    assert!(below.is_error, "{}", below.text);
+}
+
+#[tokio::test]
+async fn edit_file_makes_new_files_and_keeps_marks() {
+    let place = Place::new();
+    let edit = |file: &str, old: &str, new: &str| json!({"file_path": file, "old_string": old, "new_string": new});
+    let made = call(&place, "edit_file", edit("a/new", "", "text\n")).await;
+    assert_eq!(made.text, "Wrote 5 bytes to a/new (new text).");
+    assert_eq!(made.details["change"], "add");
+    let again = call(&place, "edit_file", edit("a/new", "", "other")).await;
+    assert!(again.is_error && again.text.contains("old_string is empty"), "{}", again.text);
+    assert!(call(&place, "edit_file", edit("a", "", "x")).await.is_error);
+    assert_eq!(place.read("a/new"), "text\n");
+    place.write("bom", "\u{feff}first \r\nsecond\r\n");
+    let fuzzy = call(&place, "edit_file", edit("bom", "first\nsecond", "1\n2")).await;
+    assert!(fuzzy.text.contains("from line 1; not there exactly"), "{}", fuzzy.text);
+    assert_eq!(place.read("bom"), "\u{feff}1\r\n2\r\n");
+    let same = call(&place, "edit_file", edit("bom", "1", "1")).await;
+    assert!(same.is_error && same.text.contains("are the same"), "{}", same.text);
+}
+
+#[tokio::test]
+async fn shell_runs_where_it_is_told_without_input_and_bounds_a_flood() {
+    let place = Place::new();
+    place.write("sub/x", "");
+    let there = call(&place, "shell", json!({"command": "cat; pwd; ls", "workdir": "sub"})).await;
+    assert!(there.text.ends_with("/sub\nx\n"), "{}", there.text);
+    let nowhere = call(&place, "shell", json!({"command": "pwd", "workdir": "none"})).await;
+    assert!(nowhere.is_error && nowhere.text.contains("none"), "{}", nowhere.text);
+    let flood = "echo begin; head -c 5000000 /dev/zero | tr '\\0' x; echo; echo end";
+    let flood = call(&place, "shell", json!({"command": flood})).await;
+    assert!(flood.text.len() < 1_100_000, "{}", flood.text.len());
+    assert!(flood.text.contains("\nbegin\n") && flood.text.ends_with("\nend\n"));
+    assert!(flood.text.contains(" bytes omitted ...]"));
+    assert!(flood.details["omitted_bytes"].as_u64().unwrap() > 3_900_000);
+}
+
+#[tokio::test]
+async fn shell_ends_with_its_command_whatever_runs_in_the_background() {
+    let place = Place::new();
+    let command = "sleep 1000 & echo $! > pid; echo done";
+    let output = call(&place, "shell", json!({"command": command})).await;
+    assert!(!output.is_error && output.text.ends_with("done\n"), "{}", output.text);
+    let pid = place.read("pid").trim().parse().unwrap();
+    assert!(!crate::support::is_alive(pid));
+}
+
+#[tokio::test]
+async fn glob_finds_hidden_files_when_they_are_named() {
+    let place = Place::new();
+    place.write(".github/ci.yml", "");
+    place.write("a.yml", "");
+    let visible = call(&place, "glob", json!({"pattern": "**/*.yml"})).await;
+    assert_eq!(visible.text, "a.yml\n");
+    let hidden = call(&place, "glob", json!({"pattern": ".github/*.yml"})).await;
+    assert_eq!(hidden.text, ".github/ci.yml\n");
 }

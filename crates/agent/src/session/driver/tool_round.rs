@@ -23,6 +23,8 @@ pub(super) struct Workshop {
     pub(super) approver: Option<Arc<dyn Approver>>,
     pub(super) timeouts: CommandTimeouts,
     pub(super) parallel: bool,
+    /// Whether the model takes images.
+    pub(super) images: bool,
     pub(super) inbox: mpsc::Sender<Event>,
 }
 
@@ -61,6 +63,7 @@ impl ToolRound {
                 prepared,
                 access,
                 approver: workshop.approver.clone(),
+                images: workshop.images,
                 before: waits.into_iter().map(|at| done[at].clone()).collect(),
                 _done: done[index].clone().drop_guard(),
                 context: ToolContext {
@@ -104,6 +107,7 @@ struct Job {
     prepared: Result<Prepared, CallError>,
     access: Access,
     approver: Option<Arc<dyn Approver>>,
+    images: bool,
     /// The calls that must be done before.
     before: Vec<CancellationToken>,
     /// Tells those that wait for this one, even when it panics.
@@ -188,7 +192,7 @@ impl Job {
         if !rest.is_empty() {
             self.send(ToolNews::Output(rest)).await;
         }
-        output
+        if self.images { output } else { output.without_images() }
     }
 
     async fn send(&self, news: ToolNews) {
