@@ -8,6 +8,7 @@ mod logs;
 pub mod models;
 pub(crate) mod print;
 pub mod supervise;
+pub mod threads;
 pub mod up;
 
 use std::ffi::OsString;
@@ -45,6 +46,8 @@ enum Command {
     Retry(client::IssueArgs),
     /// Run one non-interactive agent session
     Exec(exec::Args),
+    /// List, show and delete the conversations that were kept
+    Threads(threads::Args),
     /// Serve the agent behind the Codex app-server protocol on standard input and output
     AppServer(app_server::Args),
     /// Ask a model one question
@@ -89,6 +92,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Stop(args) => client::stop(&args),
         Command::Retry(args) => client::retry(&args),
         Command::Exec(args) => exec::run(args),
+        Command::Threads(args) => threads::run(&args),
         Command::AppServer(args) => app_server::run(args),
         Command::Ask(args) => ask::run(args),
         Command::Models(args) => models::run(&args),

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use canon_agent::Turn;
 use canon_runtime::clock::now_ms;
 use canon_runtime::secret::Redactor;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Error;
@@ -46,7 +47,7 @@ pub struct Origin {
 }
 
 /// What is known of a thread without its conversation. Times are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Meta {
     /// Unique and never used again; later ones sort later.
     pub id: String,
@@ -77,7 +78,8 @@ pub struct Meta {
 }
 
 /// One thing that a thread holds, in the order in which it happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 #[allow(clippy::large_enum_variant)] // nearly all are turns
 pub enum Entry {
     /// A part of the conversation.

@@ -26,6 +26,7 @@ mod tool;
 
 use crate::error::LlmError;
 
+pub use extract::extract as extract_object;
 pub use limits::{AbortSignal, TimeoutConfig};
 pub use object::{generate_object, generate_object_as};
 pub use object_stream::{ObjectStream, stream_object};

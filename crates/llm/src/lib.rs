@@ -35,7 +35,8 @@ pub use error::{ErrorKind, LlmError};
 pub use generate::{
     AbortSignal, FailedCall, Generate, GenerateResult, ObjectStream, PartialJson, Progress,
     RepairToolCall, StepResult, StopCondition, StreamResult, TimeoutConfig, Tool, ToolContext,
-    ToolHandler, ToolOutput, generate, generate_object, generate_object_as, stream, stream_object,
+    ToolHandler, ToolOutput, extract_object, generate, generate_object, generate_object_as, stream,
+    stream_object,
 };
 pub use middleware::{Middleware, Next};
 pub use model_ref::{ModelRef, PROVIDERS};

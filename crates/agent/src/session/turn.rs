@@ -214,7 +214,8 @@ fn take_result(known: &mut Vec<ToolResultEntry>, id: &str) -> ToolResultEntry {
         None => ToolResultEntry {
             result: ToolResultData::new(
                 id,
-                "[ERROR: The session ended before this tool call had a result.]",
+                "[ERROR: The session ended before this tool call had a result. Whether it ran, wholly \
+                 or in part, is unknown: look before you repeat it.]",
                 true,
             ),
             more_images: Vec::new(),

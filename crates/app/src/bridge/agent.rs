@@ -1,5 +1,7 @@
 //! Canon's agent put together: a model, a sandbox, a session.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -109,6 +111,11 @@ impl Sandbox {
                 "the working directory {} is not a directory",
                 cwd.display()
             )));
+        }
+        for path in &self.masked {
+            // What is not there yet cannot be hidden, and would be seen once it is made. Where it
+            // cannot be made, nothing will be kept in it.
+            let _ = DirBuilder::new().recursive(true).mode(0o700).create(path);
         }
         let helper = HelperCommand::own(SANDBOX_HELPER)
             .map_err(|error| Error::environment(format!("cannot find this program: {error}")))?;

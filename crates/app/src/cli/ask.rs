@@ -3,7 +3,7 @@
 mod answer;
 mod failure;
 mod out;
-mod prompt;
+pub(in crate::cli) mod prompt;
 mod request;
 
 use std::path::{Path, PathBuf};

@@ -1,23 +1,45 @@
-//! `canon exec`: one non-interactive agent session.
+//! `canon exec`: one agent session without a person at hand.
+
+mod conversation;
+mod drive;
+mod outcome;
+mod progress;
+mod shape;
+mod task;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use canon_agent::{EventData, Outcome, SessionEvent, Status};
+use canon_agent::{Input, Journal};
 use canon_exec::sandbox::SandboxPolicy;
 use clap::ValueEnum;
-use serde_json::json;
 
+use self::conversation::Conversation;
+use self::outcome::Report;
+use self::shape::Shape;
 use super::{logs, print, runtime};
-use crate::bridge::agent::{self, Limits, Model, Sandbox, model_name};
+use crate::bridge::agent::{self, Limits, Model, Sandbox};
 use crate::bridge::mcp::Servers;
-use crate::error::{Error, Kind};
+use crate::error::Error;
+
+/// What the help says below the options.
+const NOTES: &str = "\
+The last text of the model goes to standard output; what it does goes to standard error. The
+conversation is kept under the state directory, see `canon threads`.
+
+Exit code 1: the work failed, or a limit was reached. 2: a flag, a file or the task is wrong. 3: no
+key, a key that is refused, no network, no sandbox, no place to keep the conversation. 130: it was
+interrupted; its processes are ended, and --resume goes on.";
 
 /// One task for the agent.
 #[derive(Debug, clap::Args)]
+#[command(after_help = NOTES)]
 pub struct Args {
-    /// What to do; `-` reads it from standard input
-    task: String,
+    /// What to do; `-` reads it from standard input. What is piped in beside a task follows it. With
+    /// --resume it may be left out
+    task: Option<String>,
     /// Print events as JSON, one a line, and last `{"v": 1, "kind": "result", …}`
     #[arg(long)]
     json: bool,
@@ -27,6 +49,9 @@ pub struct Args {
     /// openai, anthropic, gemini, openai-compatible or scripted
     #[arg(long)]
     provider: Option<String>,
+    /// How much to think: low, medium, high, or what the provider knows beside
+    #[arg(long, visible_alias = "effort", value_name = "EFFORT")]
+    reasoning_effort: Option<String>,
     /// Work in this directory
     #[arg(long, value_name = "DIR")]
     cd: Option<PathBuf>,
@@ -36,6 +61,21 @@ pub struct Args {
     /// Let sandboxed commands use the network
     #[arg(long)]
     network: bool,
+    /// An image to look at, a file or a URL; may be repeated
+    #[arg(long, value_name = "PATH|URL")]
+    image: Vec<String>,
+    /// Instructions that stand behind all others in the system prompt
+    #[arg(long, value_name = "FILE")]
+    instructions: Option<PathBuf>,
+    /// End with one JSON value that fits the JSON Schema in FILE, and print it alone
+    #[arg(long, visible_alias = "output-schema", value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// Go on with a thread: its id, or `last` for the last one of this directory
+    #[arg(long, value_name = "ID|last")]
+    resume: Option<String>,
+    /// Keep nothing of the conversation
+    #[arg(long)]
+    ephemeral: bool,
     /// Most replies of the model
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_turns: u32,
@@ -51,6 +91,9 @@ pub struct Args {
     /// Give the agent the tools of the MCP servers in FILE, which run outside the sandbox
     #[arg(long, value_name = "FILE")]
     mcp_config: Option<PathBuf>,
+    /// Say nothing on standard error but errors
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -63,35 +106,27 @@ enum Mode {
 /// Runs the session; its last text is the data.
 pub fn run(args: Args) -> Result<ExitCode, Error> {
     logs::to_stderr(tracing::Level::WARN);
-    let task = match args.task.as_str() {
-        "-" => std::io::read_to_string(std::io::stdin())
-            .map_err(|error| Error::input(format!("standard input: {error}")))?,
-        _ => args.task.clone(),
-    };
-    if task.trim().is_empty() {
-        return Err(Error::input("the task is empty"));
-    }
     if args.budget_usd.is_some_and(|budget| !budget.is_finite() || budget <= 0.0) {
         return Err(Error::input("--budget-usd: expected an amount above 0"));
     }
-    let name = model_name(args.provider.as_deref(), args.model.as_deref())?;
-    let mut model = Model::connect(name.as_deref())?;
+    let shape = args.schema.as_deref().map(Shape::read).transpose()?;
+    let input = task::input(&args)?;
+    let conversation = Conversation::of(&args)?;
+    let mut model = Model::connect(conversation.model_name(&args)?.as_deref())?;
     if let Some(path) = &args.record {
         model = model.recorded(path)?;
     }
-    let runtime = runtime()?;
-    let outcome = runtime.block_on(work(&args, task, &model))?;
-    finish(&args, &model, &outcome)
+    let report = runtime()?.block_on(work(&args, input, conversation, &model, shape))?;
+    outcome::finish(&args, &model, &report)
 }
 
-async fn work(args: &Args, task: String, model: &Model) -> Result<Outcome, Error> {
-    let cwd = match &args.cd {
-        Some(cd) => cd.clone(),
-        None => PathBuf::from("."),
-    };
-    let cwd = cwd
-        .canonicalize()
-        .map_err(|error| Error::input(format!("--cd {}: {error}", cwd.display())))?;
+async fn work(
+    args: &Args,
+    input: Input,
+    mut conversation: Conversation,
+    model: &Model,
+    shape: Option<Shape>,
+) -> Result<Report, Error> {
     let policy = match args.sandbox {
         Mode::ReadOnly => SandboxPolicy::read_only(),
         Mode::WorkspaceWrite => SandboxPolicy::workspace_write(),
@@ -99,62 +134,37 @@ async fn work(args: &Args, task: String, model: &Model) -> Result<Outcome, Error
     };
     let sandbox =
         Sandbox { policy: policy.with_network(args.network), masked: vec![crate::home::state()?] };
-    let environment = sandbox.environment(&cwd).await?;
+    let environment = sandbox.environment(&conversation.cwd).await?;
     let found = environment.sandbox();
-    if args.json {
-        print::data(json!({ "kind": "sandbox", "data": found }));
-    } else {
-        let network = if found.network { "with network" } else { "no network" };
-        print::note(format_args!(
-            "model {}/{}; sandbox {} {} ({}, {network})",
-            model.provider(),
-            model.id(),
-            found.backend,
-            found.version,
-            found.mode
-        ));
-    }
+    let mut out = drive::Out::new(args, &conversation.cwd);
+    out.begin(&found, model, &conversation);
     let limits = Limits {
         max_turns: args.max_turns,
         max_tokens: args.budget_tokens,
         max_cost_usd: args.budget_usd,
     };
-    let servers = Servers::start(args.mcp_config.as_deref(), &cwd).await?;
-    for note in servers.notes() {
-        print::note(format_args!("warning: {note}"));
-    }
     let mut options = agent::options(model, environment, &limits)?;
+    options.config.reasoning_effort.clone_from(&args.reasoning_effort);
+    let last = shape.as_ref().map(Shape::instructions);
+    let layers: Vec<String> = conversation.instructions.clone().into_iter().chain(last).collect();
+    options.user_instructions = (!layers.is_empty()).then(|| layers.join("\n\n"));
+    let servers = Servers::start(args.mcp_config.as_deref(), &conversation.cwd).await?;
+    for note in servers.notes() {
+        warn(args, note);
+    }
     servers.join(&mut options);
-    let mut session = agent::session(options)?;
-    let handle = session.handle();
-    servers.follow(&handle);
-    let json = args.json;
-    let show = move |event: &SessionEvent| if json { data(event) } else { note(event) };
-    let mut interrupted = false;
-    let outcome = {
-        let running = session.run_to_idle(task, show);
-        tokio::pin!(running);
-        loop {
-            tokio::select! {
-                outcome = &mut running => break outcome,
-                () = told_to_end(), if !interrupted => {
-                    interrupted = true;
-                    let _ = handle.abort();
-                }
-            }
-        }
-    };
-    let _ = handle.close();
-    while let Some(event) = session.next_event().await {
-        if json {
-            data(&event);
-        }
+    let thread = conversation.thread(args, model)?;
+    if let Some(thread) = &thread {
+        options.session_id = Some(thread.id());
+        options.journal = Some(Arc::clone(thread) as Arc<dyn Journal>);
     }
+    options.history = conversation.history;
+    let session = agent::session(options)?;
+    servers.follow(&session.handle());
+    let report = drive::run(session, input, shape.as_ref(), &mut out).await;
     servers.close().await;
-    if interrupted {
-        return Err(Error::new(Kind::Interrupted, "interrupted; its processes are ended"));
-    }
-    outcome.map_err(|error| Error::work(error.to_string()))
+    let thread_id = thread.as_ref().map(|thread| thread.id());
+    Ok(Report { thread_id, ..report })
 }
 
 /// Waits for Ctrl-C, for a service manager's TERM, or for the terminal to go away: each ends the
@@ -172,49 +182,9 @@ pub(super) async fn told_to_end() {
     }
 }
 
-fn finish(args: &Args, model: &Model, outcome: &Outcome) -> Result<ExitCode, Error> {
-    if args.json {
-        print::data(json!({
-            "v": 1, "kind": "result", "provider": model.provider(), "model": model.id(),
-            "scripted": model.provider() == "scripted", "outcome": outcome,
-        }));
-    } else {
-        print::text(&outcome.text);
-        let cost = outcome.cost_usd.map(|cost| format!(", $ {cost:.4}")).unwrap_or_default();
-        print::note(format_args!(
-            "{} replies, {} tool calls, {} tokens{cost}",
-            outcome.turns, outcome.tool_calls, outcome.usage.total_tokens
-        ));
-    }
-    match &outcome.status {
-        Status::Completed | Status::AwaitingInput => Ok(ExitCode::SUCCESS),
-        Status::Limit { .. } => Err(Error::work("a limit of the session was reached")),
-        Status::Aborted => Err(Error::new(Kind::Interrupted, "the session was aborted")),
-        Status::Failed { message, .. } => Err(Error::work(message.clone())),
-    }
-}
-
-fn data(event: &SessionEvent) {
-    if let Ok(line) = serde_json::to_string(event) {
-        print::data(line);
-    }
-}
-
-/// What a person wants to see while it works.
-fn note(event: &SessionEvent) {
-    match &event.data {
-        EventData::ToolCallStart { tool_name, arguments, .. } => {
-            let what =
-                ["command", "file_path", "pattern"].iter().find_map(|key| arguments[key].as_str());
-            print::note(format_args!("· {tool_name} {}", what.unwrap_or_default()));
-        }
-        EventData::ToolCallEnd { tool_name, output, is_error: true, .. } => {
-            let first = output.lines().next().unwrap_or_default();
-            print::note(format_args!("  {tool_name} failed: {first}"));
-        }
-        EventData::Warning { message, .. }
-        | EventData::LoopDetection { message, .. }
-        | EventData::TurnLimit { message, .. } => print::note(format_args!("warning: {message}")),
-        _ => {}
+/// Something that is not as wanted, but ends nothing.
+fn warn(args: &Args, message: impl std::fmt::Display) {
+    if !args.quiet {
+        print::note(format_args!("warning: {message}"));
     }
 }

@@ -133,6 +133,15 @@ pub(crate) fn colours() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
+/// Characters of a line for people: as wide as their terminal, else enough for a log.
+pub(crate) fn width() -> usize {
+    const LOG: usize = 200;
+    match rustix::termios::tcgetwinsize(std::io::stderr()) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        _ => LOG,
+    }
+}
+
 /// Whether a terminal acts on it: control characters, ends of lines, and marks that turn the
 /// direction of writing.
 pub(crate) fn acts_on_terminal(c: char) -> bool {

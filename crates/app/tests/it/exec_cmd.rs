@@ -1,5 +1,9 @@
 //! `canon exec`: one agent session, from the command line.
 
+mod input;
+mod kills;
+mod threads;
+
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -47,7 +51,9 @@ fn the_last_text_is_the_data_and_the_work_is_done() {
     let ended = exec(&env, &["make it"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "It is made.\n"), "{}", ended.stderr);
     assert_eq!(env.read("project/made"), "made\n");
-    for text in ["scripted", "workspace-write", "no network", "2 replies, 1 tool calls, 280 tokens"]
+    let progress = "· ran echo made > made; cat made | tr a-z A-Z (";
+    let totals = "2 replies, 1 tool call, 280 tokens";
+    for text in ["scripted", "workspace-write", "no network", progress, totals, "--resume thread_"]
     {
         assert!(ended.stderr.contains(text), "{text:?} is missing: {}", ended.stderr);
     }
@@ -90,14 +96,19 @@ fn json_is_one_event_a_line_and_then_the_result() {
     assert_eq!((&result["v"], &result["scripted"]), (&json!(1), &json!(true)), "{result:#}");
     assert_eq!(result["outcome"]["text"], "It is made.", "{result:#}");
     assert_eq!(result["outcome"]["usage"]["total_tokens"], 280, "{result:#}");
+    let started = lines.iter().find(|line| line["kind"] == "session_start").unwrap();
+    assert_eq!(result["thread_id"], started["session_id"], "{result:#}");
     assert!(!ended.stderr.contains("error"), "{}", ended.stderr);
 }
 
 #[test]
 fn a_model_that_fails_is_failed_work() {
-    let refused = json!({ "error": { "status": 401, "message": "who are you" } });
-    let ended = exec(&place(&[refused]), &["make it"]);
-    assert_refused_after_work(&ended, 1, &["who are you"]);
+    let refused = |status: u16| json!({ "error": { "status": status, "message": "no, thanks" } });
+    let ended = exec(&place(&[refused(400)]), &["make it"]);
+    assert_refused_after_work(&ended, 1, &["no, thanks"]);
+    // As with `canon ask`, a key that is refused is a matter of the environment.
+    let ended = exec(&place(&[refused(401)]), &["make it"]);
+    assert_refused_after_work(&ended, 3, &["no, thanks"]);
     // The words of the file demand a result that the tool did not give.
     let env = place(&[shell(0, "echo other"), says(1, "MADE", "It is made.")]);
     let ended = exec(&env, &["make it"]);
@@ -121,7 +132,7 @@ fn a_limit_that_is_reached_is_failed_work_and_says_which() {
     let budget = exec(&place(&work()), &["make it", "--budget-tokens", "121"]);
     assert_refused_after_work(&budget, 1, &["limit", "token"]);
     let turns = exec(&place(&work()), &["make it", "--max-turns", "1"]);
-    assert_refused_after_work(&turns, 1, &["limit", "1 replies"]);
+    assert_refused_after_work(&turns, 1, &["limit", "--max-turns 1"]);
 }
 
 #[test]

@@ -15,7 +15,10 @@ const MAX_PASSES: usize = 8;
 /// The text as a whole, or what is inside the fence around it, counts first. Only when that is no JSON are
 /// objects and lists looked for inside it; of several that fit the last one counts, because a model that
 /// corrects itself does so further down.
-pub(super) fn extract(text: &str, schema: &Schema) -> Result<Value, Vec<String>> {
+///
+/// # Errors
+/// What is wrong, in words: why it is no JSON, or where it does not fit.
+pub fn extract(text: &str, schema: &Schema) -> Result<Value, Vec<String>> {
     let inner = unfenced(text.trim());
     let problem = match serde_json::from_str::<Value>(inner) {
         Ok(value) => return schema.check(&value).map(|()| value),

@@ -68,13 +68,13 @@ fn prompt(argument: Option<&str>, has_files: bool) -> Result<String, Error> {
     Ok(format!("{argument}\n\n{piped}"))
 }
 
-pub(super) fn text_of_stdin() -> Result<String, Error> {
+pub(in crate::cli) fn text_of_stdin() -> Result<String, Error> {
     let text = bounded(io::stdin().lock()).and_then(text);
     text.map_err(|why| Error::input(format!("standard input: {why}")))
 }
 
 /// The text in a file.
-pub(super) fn text_of(path: &Path) -> Result<String, String> {
+pub(in crate::cli) fn text_of(path: &Path) -> Result<String, String> {
     read(path).and_then(text)
 }
 
@@ -82,7 +82,8 @@ fn text(data: Vec<u8>) -> Result<String, String> {
     String::from_utf8(data).map_err(|error| format!("not UTF-8: {}", error.utf8_error()))
 }
 
-fn picture(image: &str) -> Result<ImageData, Error> {
+/// An image, by its URL or from a file.
+pub(in crate::cli) fn picture(image: &str) -> Result<ImageData, Error> {
     if image.contains("://") {
         return Ok(ImageData { url: Some(image.to_owned()), ..ImageData::default() });
     }
