@@ -33,12 +33,18 @@ pub struct SessionConfig {
     pub retry: RetryPolicy,
     /// Milliseconds without any event of a model's stream after which it counts as broken.
     pub model_silence_timeout_ms: u64,
+    /// How deep subagents may be nested below this session (loop spec §7.3): 0 for none, 1 for
+    /// subagents that spawn none themselves.
+    pub max_subagent_depth: u32,
+    /// Most subagents of this session that are at work at the same time.
+    pub max_subagents: usize,
     /// Most tokens of one reply; `None` for the provider's default.
     pub max_output_tokens: Option<u64>,
 }
 
-/// The most that a session may use up. A model call that would pass a budget by its input alone
-/// is not made; a reply's length is capped to what is left.
+/// The most that a session and its subagents may use up together. A model call that could pass a
+/// budget by its input alone is not made; a reply's length is capped to what is left. What a reply
+/// cost that broke off is estimated. A history that is resumed does not count.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Budget {
     /// Tokens, input and output of all model calls added up.
@@ -62,6 +68,8 @@ impl Default for SessionConfig {
             budget: Budget::default(),
             retry: RetryPolicy::default(),
             model_silence_timeout_ms: 300_000,
+            max_subagent_depth: 1,
+            max_subagents: 8,
             max_output_tokens: None,
         }
     }

@@ -82,9 +82,9 @@ pub enum EventData {
     TokenUsage {
         /// Of this reply.
         last: Usage,
-        /// Of the session.
+        /// Of the session and its subagents.
         total: Usage,
-        /// US dollars of the session; absent when the host gave no price.
+        /// US dollars of both; absent when the price of one is not known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cost_usd: Option<f64>,
         /// Tokens that the model can hold.
@@ -127,6 +127,14 @@ pub enum EventData {
         details: Value,
         /// Milliseconds from start to end.
         duration_ms: u64,
+    },
+    /// Something happened in a subagent (loop spec §7). Events of one subagent come in order; those
+    /// of its own subagents are nested.
+    Subagent {
+        /// The id that the tools know it by; the event has the id of its session.
+        agent_id: String,
+        /// What happened.
+        event: Box<SessionEvent>,
     },
     /// A steering message entered the conversation.
     SteeringInjected {
@@ -185,6 +193,7 @@ impl EventData {
             Self::ToolCallStart { .. } => "tool_call_start",
             Self::ToolCallOutputDelta { .. } => "tool_call_output_delta",
             Self::ToolCallEnd { .. } => "tool_call_end",
+            Self::Subagent { .. } => "subagent",
             Self::SteeringInjected { .. } => "steering_injected",
             Self::TurnLimit { .. } => "turn_limit",
             Self::LoopDetection { .. } => "loop_detection",
@@ -247,6 +256,10 @@ pub enum WarningCode {
     UndeliveredMessages,
     /// A cancelled tool did not end in time.
     ToolDidNotEnd,
+    /// An input was dealt with while subagents are still at work.
+    SubagentsRunning,
+    /// Subagents that were closed did not end in time.
+    SubagentDidNotEnd,
 }
 
 /// How the work on an input, or a session, ended.
@@ -257,9 +270,9 @@ pub struct Outcome {
     pub status: Status,
     /// The last text that the model wrote in it.
     pub text: String,
-    /// Tokens of the session.
+    /// Tokens of the session and its subagents.
     pub usage: Usage,
-    /// US dollars of the session; absent when the host gave no price.
+    /// US dollars of the session and its subagents; absent when the price of one is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
     /// Model replies in the session.

@@ -14,6 +14,7 @@
 //! # Ok(()) }
 //! ```
 
+mod account;
 pub mod approval;
 pub mod config;
 pub mod events;
@@ -25,6 +26,7 @@ pub mod pricing;
 pub mod profiles;
 pub mod prompt;
 pub mod session;
+mod subagents;
 pub mod tools;
 pub mod truncate;
 
@@ -33,7 +35,7 @@ pub use config::{Budget, SessionConfig};
 pub use events::{
     Earlier, EventData, Limit, Outcome, SessionEvent, SessionState, Status, WarningCode,
 };
-pub use pricing::{CataloguePricing, FlatPrice, Price, Pricing};
+pub use pricing::{CataloguePricing, FlatPrice, Price, Pricing, Rates};
 pub use profiles::{Capabilities, Family, Profile, ProfileError};
 pub use session::{
     AssistantTurn, EventReceiver, Input, Journal, JournalError, Session, SessionClosed,

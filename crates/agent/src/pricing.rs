@@ -1,56 +1,6 @@
 //! What tokens cost. The loop knows no price list: its host gives one through [`Pricing`].
 
-use serde::{Deserialize, Serialize};
-
-/// Prices of one model, in US dollars per million tokens.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Price {
-    /// Input that no cache held.
-    pub input: f64,
-    /// Output, reasoning included.
-    pub output: f64,
-    /// Input read from the provider's cache.
-    pub cache_read: f64,
-    /// Input written to the provider's cache.
-    pub cache_write: f64,
-}
-
-const PER_MILLION: f64 = 1e-6;
-
-impl Price {
-    /// What a model costs that costs nothing, such as a scripted or a local one.
-    pub const FREE: Self = Self { input: 0.0, output: 0.0, cache_read: 0.0, cache_write: 0.0 };
-
-    /// The cost of `usage` in US dollars. Cached input is part of `input_tokens` for every
-    /// provider, so it is taken out before the plain price applies.
-    pub fn cost_usd(&self, usage: &canon_llm::Usage) -> f64 {
-        let read = usage.cache_read_tokens.unwrap_or(0);
-        let written = usage.cache_write_tokens.unwrap_or(0);
-        let plain = usage.input_tokens.saturating_sub(read).saturating_sub(written);
-        (tokens(plain) * self.input
-            + tokens(read) * self.cache_read
-            + tokens(written) * self.cache_write
-            + tokens(usage.output_tokens) * self.output)
-            * PER_MILLION
-    }
-
-    /// The least that so many tokens can cost, in US dollars: all input may come from a cache.
-    pub(crate) fn least_usd(&self, input_tokens: u64, output_tokens: u64) -> f64 {
-        (tokens(input_tokens) * self.input.min(self.cache_read)
-            + tokens(output_tokens) * self.output)
-            * PER_MILLION
-    }
-
-    /// How many output tokens `usd` buys; `None` where they cost nothing.
-    pub(crate) fn output_tokens_for(&self, usd: f64) -> Option<u64> {
-        // A float-to-integer cast saturates, which is what is wanted of an absurd budget.
-        (self.output > 0.0).then(|| (usd.max(0.0) / (self.output * PER_MILLION)) as u64)
-    }
-}
-
-fn tokens(count: u64) -> f64 {
-    count as f64
-}
+pub use canon_llm::{Price, Rates};
 
 /// The host's price list.
 pub trait Pricing: Send + Sync {
@@ -77,37 +27,45 @@ impl Pricing for CataloguePricing {
         if provider == "scripted" {
             return Some(Price::FREE);
         }
-        let info = canon_llm::get_model_info(model).filter(|info| info.provider == provider)?;
-        let input = info.input_cost_per_million?;
-        Some(Price {
-            input,
-            output: info.output_cost_per_million?,
-            cache_read: info.cache_read_cost_per_million.unwrap_or(input),
-            cache_write: info.cache_write_cost_per_million.unwrap_or(input),
-        })
+        canon_llm::get_model_info(model).filter(|info| info.provider == provider)?.price()
     }
+}
+
+/// The most that so many tokens can cost as one call, in US dollars: no cache may hold the input,
+/// and all of it may be written to one.
+pub(crate) fn most_usd(price: &Price, input_tokens: u64, output_tokens: u64) -> f64 {
+    let rates = price.rates(input_tokens);
+    let input = rates.input.max(rates.cache_read).max(rates.cache_write);
+    (input_tokens as f64 * input + output_tokens as f64 * rates.output) * 1e-6
+}
+
+/// How many output tokens `usd` buys in a call with this input; `None` where they cost nothing.
+pub(crate) fn output_tokens_for(price: &Price, input_tokens: u64, usd: f64) -> Option<u64> {
+    let output = price.rates(input_tokens).output;
+    // A float-to-integer cast saturates, which is what is wanted of an absurd budget.
+    (output > 0.0).then(|| (usd.max(0.0) * 1e6 / output) as u64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use canon_llm::Usage;
-
-    #[test]
-    fn cached_input_has_its_own_price() {
-        let price = Price { input: 2.0, output: 10.0, cache_read: 0.5, cache_write: 3.0 };
-        let usage = Usage {
-            cache_read_tokens: Some(400_000),
-            cache_write_tokens: Some(100_000),
-            ..Usage::new(1_000_000, 100_000)
-        };
-        assert!((price.cost_usd(&usage) - (1.0 + 0.2 + 0.3 + 1.0)).abs() < 1e-9);
-    }
 
     #[test]
     fn scripted_models_are_free_and_unknown_ones_have_no_price() {
         assert_eq!(CataloguePricing.price("scripted", "x.jsonl"), Some(Price::FREE));
         assert_eq!(CataloguePricing.price("openai", "unheard-of"), None);
         assert!(CataloguePricing.price("openai", "gpt-5.2").is_some());
+    }
+
+    #[test]
+    fn a_long_input_is_expected_at_its_own_price() {
+        let rates = |input, output| Rates { input, output, cache_read: 0.1, cache_write: 0.0 };
+        let price =
+            Price { ordinary: rates(1.0, 10.0), long_context: Some((1000, rates(2.0, 20.0))) };
+        assert!((most_usd(&price, 1000, 100) - 0.002).abs() < 1e-12);
+        assert!((most_usd(&price, 1001, 100) - 0.004_002).abs() < 1e-12);
+        assert_eq!(output_tokens_for(&price, 1000, 0.001), Some(100));
+        assert_eq!(output_tokens_for(&price, 1001, 0.001), Some(50));
+        assert_eq!(output_tokens_for(&Price::FREE, 0, 1.0), None);
     }
 }

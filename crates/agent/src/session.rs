@@ -11,10 +11,16 @@ mod options;
 mod state;
 mod turn;
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use canon_llm::Usage;
+use futures_util::Stream;
 
 use crate::events::{EventData, Outcome, SessionEvent, Status};
 
+pub(crate) use driver::begin;
+pub(crate) use event::Event;
 pub use handle::{EventReceiver, SessionClosed, SessionHandle};
 pub use input::Input;
 pub use journal::{Journal, JournalError};
@@ -97,5 +103,14 @@ impl std::ops::Deref for Session {
 
     fn deref(&self) -> &SessionHandle {
         &self.handle
+    }
+}
+
+/// The session's events; [`Session::next_event`] as a stream.
+impl Stream for Session {
+    type Item = SessionEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<SessionEvent>> {
+        Pin::new(&mut self.events).poll_next(cx)
     }
 }

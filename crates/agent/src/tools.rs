@@ -15,6 +15,7 @@ mod read_many_files;
 mod registry;
 mod shell;
 mod sink;
+mod subagents;
 mod web_fetch;
 mod write_file;
 
@@ -44,6 +45,7 @@ pub use write_file::WriteFile;
 pub(crate) use access::{normal, waits_for};
 pub(crate) use registry::Registered;
 pub(crate) use sink::Pending;
+pub(crate) use subagents::subagent_tools;
 
 /// One thing that a model can do.
 #[async_trait]

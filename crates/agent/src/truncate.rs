@@ -41,7 +41,7 @@ fn defaults(tool: &str) -> Defaults {
         "glob" => (20_000, Some(500), Tail),
         "edit_file" | "apply_patch" => (10_000, None, Tail),
         "write_file" => (1_000, None, Tail),
-        "spawn_agent" => (20_000, None, HeadTail),
+        "spawn_agent" | "wait" => (20_000, None, HeadTail),
         _ => return OTHER_TOOLS,
     };
     Defaults { chars, lines, mode }

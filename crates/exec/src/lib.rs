@@ -34,4 +34,4 @@ pub use sandbox::{
     SandboxError, SandboxOptions, SandboxPolicy, SandboxReport, SandboxedEnvironment,
 };
 pub use ssh::{Destination, SshEnvironment, SshOptions};
-pub use wrap::{Logging, Operation, ReadOnly, Record, RecordSink};
+pub use wrap::{Logging, Operation, ReadOnly, Record, RecordSink, Subdirectory};

@@ -2,6 +2,8 @@
 
 mod logging;
 mod read_only;
+mod subdirectory;
 
 pub use logging::{Logging, Operation, Record, RecordSink};
 pub use read_only::ReadOnly;
+pub use subdirectory::Subdirectory;

@@ -2,9 +2,13 @@
 //!
 //! The data is generated: `cargo xtask gen catalogue --from FILE`.
 
+mod price;
+
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
+
+pub use price::{Price, Rates};
 
 /// The data: per provider, family after family, and in a family the newest first. The first family is the
 /// one that the provider recommends for most work. Costs that no public source states are `null`.
@@ -83,35 +87,34 @@ impl ModelInfo {
         }
     }
 
-    /// What one call cost in US dollars, or `None` where a price is unknown. Cached input is part of the
-    /// input tokens; what was written to a cache is counted at the price of the short retention.
+    /// What its tokens cost, or `None` where the price of input or output is unknown.
+    pub fn price(&self) -> Option<Price> {
+        let (input, output) = (self.input_cost_per_million?, self.output_cost_per_million?);
+        let ordinary = Rates {
+            input,
+            output,
+            cache_read: self.cache_read_cost_per_million.unwrap_or(input),
+            cache_write: self.cache_write_cost_per_million.unwrap_or(input),
+        };
+        let long_context = self.long_context.as_ref().map(|long| {
+            let input = long.input_cost_per_million.unwrap_or(input);
+            // What the long prices leave out costs what it does otherwise.
+            let read = long.cache_read_cost_per_million.or(self.cache_read_cost_per_million);
+            let write = long.cache_write_cost_per_million.or(self.cache_write_cost_per_million);
+            let rates = Rates {
+                input,
+                output: long.output_cost_per_million.unwrap_or(output),
+                cache_read: read.unwrap_or(input),
+                cache_write: write.unwrap_or(input),
+            };
+            (long.above_tokens, rates)
+        });
+        Some(Price { ordinary, long_context })
+    }
+
+    /// What one call cost in US dollars, or `None` where a price is unknown: see [`Price::cost_usd`].
     pub fn cost(&self, usage: &crate::types::Usage) -> Option<f64> {
-        let long = self.long_context.as_ref().filter(|long| usage.input_tokens > long.above_tokens);
-        let price = |long: Option<f64>, ordinary: Option<f64>| long.or(ordinary);
-        let input_price =
-            price(long.and_then(|long| long.input_cost_per_million), self.input_cost_per_million)?;
-        let output_price = price(
-            long.and_then(|long| long.output_cost_per_million),
-            self.output_cost_per_million,
-        )?;
-        let read_price = price(
-            long.and_then(|long| long.cache_read_cost_per_million),
-            self.cache_read_cost_per_million,
-        );
-        let write_price = price(
-            long.and_then(|long| long.cache_write_cost_per_million),
-            self.cache_write_cost_per_million,
-        );
-        let read = usage.cache_read_tokens.unwrap_or(0).min(usage.input_tokens);
-        let written = usage.cache_write_tokens.unwrap_or(0).min(usage.input_tokens - read);
-        let fresh = usage.input_tokens - read - written;
-        Some(
-            (fresh as f64 * input_price
-                + read as f64 * read_price.unwrap_or(input_price)
-                + written as f64 * write_price.unwrap_or(input_price)
-                + usage.output_tokens as f64 * output_price)
-                / 1_000_000.0,
-        )
+        self.price().map(|price| price.cost_usd(usage))
     }
 }
 

@@ -24,8 +24,8 @@ mod types;
 pub use accumulator::StreamAccumulator;
 pub use adapter::ProviderAdapter;
 pub use catalogue::{
-    Capability, LongContextCost, ModelInfo, catalogue_date, get_latest_model, get_model_info,
-    list_models,
+    Capability, LongContextCost, ModelInfo, Price, Rates, catalogue_date, get_latest_model,
+    get_model_info, list_models,
 };
 pub use client::{
     Client, ClientBuilder, Connected, NOT_CONFIGURED, ProviderStatus, default_client,

@@ -1,15 +1,17 @@
 //! The driver: one task that owns the machine, carries its effects out, and feeds back what comes
 //! of them. The only place in this crate that waits.
 
+mod change;
 mod model_call;
 mod outbox;
+mod start;
 mod tool_round;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use canon_exec::ExecutionEnvironment;
-use canon_llm::{ErrorKind, LlmError, Request, ToolCall, ToolChoice, ToolDefinition};
+use canon_llm::{ErrorKind, LlmError, Request, ToolCall, ToolChoice};
 use canon_runtime::clock::now_ms;
 use canon_runtime::task::{TaskSpec, spawn};
 use futures_util::StreamExt as _;
@@ -21,19 +23,20 @@ use tokio::time::{Instant, sleep_until};
 
 use super::effect::Effect;
 use super::event::{Event, ModelNews, ToolNews};
-use super::handle::{EventReceiver, SessionHandle};
-use super::journal::Journal;
-use super::options::{SessionError, SessionOptions};
-use super::state::{Machine, MachineOptions, ModelSettings};
+use super::options::SessionOptions;
+use super::state::Machine;
 use super::turn::{Turn, messages};
-use crate::approval::Approver;
+use crate::account::Member;
 use crate::config::SessionConfig;
 use crate::events::SessionState;
-use crate::profiles::{Profile, context_window};
+use crate::profiles::Profile;
 use crate::prompt::{PromptContext, gather, system_prompt};
+use crate::subagents::Children;
 use crate::tools::{CommandTimeouts, Registered, ToolOutput, ToolRegistry};
 use model_call::{Mode, ModelCall};
 use outbox::Outbox;
+pub(crate) use start::begin;
+pub(super) use start::start;
 use tool_round::{ToolRound, Workshop};
 
 /// Events of models and tools that may wait for the driver.
@@ -42,67 +45,12 @@ const INBOX: usize = 256;
 /// What handles send.
 pub(super) enum Command {
     Event(Event),
+    Configure(Box<SessionConfig>),
+    SetProfile(Box<Profile>),
     AddTool(Arc<Registered>),
+    RemoveTool(String),
+    SetEnvironment(Arc<dyn ExecutionEnvironment>),
     History(oneshot::Sender<Vec<Turn>>),
-}
-
-/// Starts the session's task.
-pub(super) fn start(
-    options: SessionOptions,
-) -> Result<(SessionHandle, EventReceiver), SessionError> {
-    let SessionOptions {
-        client, profile, env, config, extra_tools, pricing, history, journal, ..
-    } = options;
-    let registry = ToolRegistry::new(profile.tools.iter().cloned().chain(extra_tools))?;
-    let id: Arc<str> =
-        options.session_id.unwrap_or_else(|| canon_runtime::id::new("session")).into();
-    let (provider, model) = (profile.provider.clone(), profile.model.clone());
-    let price = pricing.price(&provider, &model);
-    let has_cost_budget = config.budget.max_cost_usd.is_some();
-    if has_cost_budget && price.is_none() {
-        return Err(SessionError::NoPrice { provider, model });
-    }
-    let settings = ModelSettings {
-        context_window: profile.context_window.or_else(|| context_window(&provider, &model)),
-        provider,
-        model,
-        price,
-    };
-    let (commands, command_queue) = mpsc::unbounded_channel();
-    let (inbox_sender, inbox) = mpsc::channel(INBOX);
-    let (outbox, events) = Outbox::new();
-    let (state_sender, state) = watch::channel(SessionState::Idle);
-    let driver = Driver {
-        timeouts: timeouts(&profile, &config),
-        machine: Machine::new(MachineOptions {
-            session_id: id.to_string(),
-            config,
-            model: settings,
-            history,
-            seed: seed(&id),
-        }),
-        client,
-        profile: Arc::new(profile),
-        env,
-        registry,
-        approver: options.approver,
-        user_instructions: options.user_instructions,
-        prompt: Prompt::Unknown,
-        commands: Some(command_queue),
-        inbox,
-        inbox_sender,
-        outbox,
-        state: state_sender,
-        journal,
-        unrecorded: None,
-        model_call: None,
-        round: None,
-        timers: Vec::new(),
-        running: FuturesUnordered::new(),
-        stopped: false,
-    };
-    drop(spawn(TaskSpec::new("agent session").signalled(), driver.run()));
-    Ok((SessionHandle { id, commands, state, pricing, has_cost_budget }, EventReceiver(events)))
 }
 
 fn timeouts(profile: &Profile, config: &SessionConfig) -> CommandTimeouts {
@@ -110,14 +58,6 @@ fn timeouts(profile: &Profile, config: &SessionConfig) -> CommandTimeouts {
         default_ms: profile.command_timeout_ms.unwrap_or(config.default_command_timeout_ms),
         max_ms: config.max_command_timeout_ms,
     }
-}
-
-/// Ids are unique, so their hashes spread the waits of sessions that failed together.
-fn seed(id: &str) -> u64 {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// The system prompt, which is made once, while the host may already submit.
@@ -131,21 +71,20 @@ type Ending = BoxFuture<'static, Option<Event>>;
 
 struct Driver {
     machine: Machine,
-    client: canon_llm::Client,
-    profile: Arc<Profile>,
-    env: Arc<dyn ExecutionEnvironment>,
+    /// What the session is made of, as it is now; the history is the machine's.
+    setup: SessionOptions,
+    member: Member,
+    children: Children,
     registry: ToolRegistry,
-    approver: Option<Arc<dyn Approver>>,
-    user_instructions: Option<String>,
-    timeouts: CommandTimeouts,
     prompt: Prompt,
+    /// What the prompt is to say, on its way.
+    context: Option<JoinHandle<PromptContext>>,
     /// `None` when all handles are gone.
     commands: Option<mpsc::UnboundedReceiver<Command>>,
     inbox: mpsc::Receiver<Event>,
     inbox_sender: mpsc::Sender<Event>,
     outbox: Outbox,
     state: watch::Sender<SessionState>,
-    journal: Option<Arc<dyn Journal>>,
     /// Why the journal did not take a turn, from then on.
     unrecorded: Option<String>,
     model_call: Option<ModelCall>,
@@ -157,8 +96,8 @@ struct Driver {
 
 impl Driver {
     async fn run(mut self) {
-        let mut context = self.gather_context();
-        let working_directory = self.env.working_directory().display().to_string();
+        self.context = Some(self.gather_context());
+        let working_directory = self.setup.env.working_directory().display().to_string();
         self.apply(Event::Start { working_directory });
         while !self.stopped {
             let ready = !self.outbox.is_full();
@@ -168,8 +107,9 @@ impl Driver {
                 biased;
                 command = next_command(&mut self.commands) => self.on_command(command),
                 () = self.outbox.deliver(), if !self.outbox.is_empty() => {}
-                found = &mut context, if matches!(self.prompt, Prompt::Unknown) => {
-                    self.on_context(found.unwrap_or_default());
+                found = gathered(&mut self.context), if self.context.is_some() => {
+                    self.context = None;
+                    self.on_context(&found);
                 }
                 () = ring(timer) => self.on_timers(),
                 Some(event) = self.inbox.recv(), if ready => self.apply(event),
@@ -209,18 +149,19 @@ impl Driver {
     }
 
     fn gather_context(&self) -> JoinHandle<PromptContext> {
-        let (env, profile) = (Arc::clone(&self.env), Arc::clone(&self.profile));
+        let env = Arc::clone(&self.setup.env);
+        let names = self.setup.profile.document_names.clone();
         spawn(TaskSpec::new("agent context"), async move {
-            gather(env.as_ref(), &profile.document_names, now_ms()).await
+            gather(env.as_ref(), &names, now_ms()).await
         })
     }
 
-    fn on_context(&mut self, context: PromptContext) {
+    fn on_context(&mut self, context: &PromptContext) {
         let tools = self.registry.definitions();
-        let prompt =
-            system_prompt(&self.profile, &context, &tools, self.user_instructions.as_deref());
+        let instructions = self.setup.user_instructions.as_deref();
+        let prompt = system_prompt(&self.setup.profile, context, &tools, instructions);
         self.prompt = Prompt::Known(prompt);
-        self.measure_prefix(&tools);
+        self.measure_prefix();
         if let Some(call) = &self.model_call
             && !call.is_running()
         {
@@ -229,8 +170,9 @@ impl Driver {
         }
     }
 
-    fn measure_prefix(&mut self, tools: &[ToolDefinition]) {
+    fn measure_prefix(&mut self) {
         let Prompt::Known(prompt) = &self.prompt else { return };
+        let tools = self.registry.definitions();
         let of_tools: usize = tools
             .iter()
             .map(|tool| {
@@ -244,11 +186,11 @@ impl Driver {
     fn on_command(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Event(event)) => self.apply(event),
-            Some(Command::AddTool(tool)) => {
-                self.registry.insert(tool);
-                let tools = self.registry.definitions();
-                self.measure_prefix(&tools);
-            }
+            Some(Command::Configure(config)) => self.configure(*config),
+            Some(Command::SetProfile(profile)) => self.set_profile(*profile),
+            Some(Command::AddTool(tool)) => self.add_tool(tool),
+            Some(Command::RemoveTool(name)) => self.remove_tool(name),
+            Some(Command::SetEnvironment(env)) => self.set_environment(env),
             Some(Command::History(reply)) => self.send_history(reply),
             // Nobody is left who could want anything: nothing may go on unobserved.
             None => {
@@ -274,7 +216,12 @@ impl Driver {
     }
 
     fn apply(&mut self, event: Event) {
-        let effects = self.machine.apply(event, now_ms());
+        let machine = &mut self.machine;
+        let effects = self.member.decide(|others| {
+            machine.set_others(others);
+            let effects = machine.apply(event, now_ms());
+            (effects, machine.stake())
+        });
         self.state.send_if_modified(|state| {
             let changed = *state != self.machine.state();
             *state = self.machine.state();
@@ -305,12 +252,23 @@ impl Driver {
             }
             Effect::DropTools { .. } => self.round = None,
             Effect::SetTimer { timer, after } => self.timers.push((in_a(after), timer)),
+            Effect::InterruptSubagents => self.children.0.interrupt_all(),
+            Effect::CloseSubagents => self.close_subagents(),
             Effect::Stop => self.stopped = true,
         }
     }
 
+    fn close_subagents(&mut self) {
+        let subagents = Arc::clone(&self.children.0);
+        subagents.close_all();
+        self.running.push(Box::pin(async move {
+            subagents.all_closed().await;
+            Some(Event::SubagentsClosed)
+        }));
+    }
+
     fn record(&mut self, at: usize) {
-        if let (Some(journal), None) = (&self.journal, &self.unrecorded)
+        if let (Some(journal), None) = (&self.setup.journal, &self.unrecorded)
             && let Some(turn) = self.machine.history().get(at)
             && let Err(error) = journal.record(turn)
         {
@@ -326,10 +284,15 @@ impl Driver {
         };
         let request = self.request(prompt);
         let silence = Duration::from_millis(self.machine.config().model_silence_timeout_ms.max(1));
-        let streams = self.profile.capabilities.streaming;
+        let streams = self.setup.profile.capabilities.streaming;
         let mode = if streams { Mode::Stream { silence } } else { Mode::Whole };
-        let (call, handle) =
-            ModelCall::start(id, self.client.clone(), request, mode, self.inbox_sender.clone());
+        let (call, handle) = ModelCall::start(
+            id,
+            self.setup.client.clone(),
+            request,
+            mode,
+            self.inbox_sender.clone(),
+        );
         self.model_call = Some(call);
         self.running.push(Box::pin(async move {
             let panicked = handle.await.is_err_and(|error| error.is_panic());
@@ -351,21 +314,24 @@ impl Driver {
             tool_choice: (!tools.is_empty()).then_some(ToolChoice::Auto),
             tools,
             reasoning_effort: self.machine.config().reasoning_effort.clone(),
-            provider_options: self.profile.provider_options.clone(),
+            provider_options: self.setup.profile.provider_options.clone(),
             max_tokens: self.machine.reply_token_cap(),
             ..Request::new(model.model.clone(), all)
         }
     }
 
     fn run_tools(&mut self, id: u64, calls: &[ToolCall]) {
+        let profile = &self.setup.profile;
         let workshop = Workshop {
-            env: Arc::clone(&self.env),
-            approver: self.approver.clone(),
-            timeouts: self.timeouts,
-            parallel: self.profile.capabilities.parallel_tool_calls,
-            images: self.profile.capabilities.images,
+            env: Arc::clone(&self.setup.env),
+            timeouts: timeouts(profile, &self.setup.config),
+            parallel: profile.capabilities.parallel_tool_calls,
+            approver: self.setup.approver.clone(),
+            images: profile.capabilities.images,
             inbox: self.inbox_sender.clone(),
         };
+        // What is spawned in this round is made of what the session is made of now.
+        self.children.0.set_template(self.setup.clone());
         let (round, handles) = ToolRound::start(id, calls, &self.registry, &workshop);
         self.round = Some(round);
         for (index, (handle, call)) in handles.into_iter().zip(calls).enumerate() {
@@ -379,6 +345,14 @@ impl Driver {
                 })
             }));
         }
+    }
+}
+
+/// What the prompt is to say; nothing of it is known if finding out failed.
+async fn gathered(context: &mut Option<JoinHandle<PromptContext>>) -> PromptContext {
+    match context {
+        Some(context) => context.await.unwrap_or_default(),
+        None => std::future::pending().await,
     }
 }
 

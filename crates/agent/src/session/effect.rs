@@ -50,6 +50,10 @@ pub(crate) enum Effect {
         /// From now.
         after: Duration,
     },
+    /// Have every subagent give up what it is at.
+    InterruptSubagents,
+    /// End all subagents; `SubagentsClosed` follows.
+    CloseSubagents,
     /// The session is closed and nothing follows.
     Stop,
 }

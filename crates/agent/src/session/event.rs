@@ -4,6 +4,8 @@ use canon_llm::{LlmError, Response};
 
 use super::input::Input;
 use super::state::ModelSettings;
+use crate::config::SessionConfig;
+use crate::events::SessionEvent;
 use crate::tools::ToolOutput;
 
 /// One input of the machine. Those that answer an effect carry its id: late ones are ignored.
@@ -24,16 +26,40 @@ pub(crate) enum Event {
         /// The message.
         input: Input,
     },
+    /// Somebody says something: into the work, or, when there is none, as an input.
+    Tell {
+        /// The message.
+        input: Input,
+    },
     /// The host wants the current input given up, and goes on with the session.
     Interrupt,
     /// The host wants everything to end now.
     Abort,
     /// The host has nothing more to submit.
     Close,
-    /// From the next model call on.
-    SetReasoningEffort(Option<String>),
+    /// Other limits and settings, from the next decision on.
+    Configure(Box<SessionConfig>),
     /// From the next model call on.
     SetModel(ModelSettings),
+    /// Tools work elsewhere, from the next round on.
+    EnvironmentChanged {
+        /// What the model is told.
+        note: String,
+    },
+    /// Something happened in a subagent.
+    Subagent {
+        /// Which.
+        agent_id: String,
+        /// What.
+        event: Box<SessionEvent>,
+    },
+    /// Nothing more comes of a subagent.
+    SubagentGone {
+        /// Which.
+        agent_id: String,
+    },
+    /// All subagents have ended.
+    SubagentsClosed,
     /// About how many characters stand before the history: the prompt and the tools' schemas.
     PrefixMeasured {
         /// Characters.

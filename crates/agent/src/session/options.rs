@@ -1,5 +1,6 @@
 //! What a session is made of.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use canon_exec::ExecutionEnvironment;
@@ -26,6 +27,8 @@ pub struct SessionOptions {
     pub config: SessionConfig,
     /// Tools beside the profile's; one of the same name takes its place (loop spec §3.7).
     pub extra_tools: Vec<Arc<dyn Tool>>,
+    /// Names of tools that are not offered, whoever brings them.
+    pub removed_tools: BTreeSet<String>,
     /// The last layer of the system prompt.
     pub user_instructions: Option<String>,
     /// What tokens cost.
@@ -51,6 +54,7 @@ impl SessionOptions {
             env,
             config: SessionConfig::default(),
             extra_tools: Vec::new(),
+            removed_tools: BTreeSet::new(),
             user_instructions: None,
             pricing: Arc::new(CataloguePricing),
             approver: None,

@@ -4,23 +4,26 @@
 mod context;
 mod limits;
 mod model;
+mod subagents;
 mod tools;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
-use canon_llm::Usage;
+use canon_llm::{Usage, get_model_info};
 
 use super::effect::Effect;
 use super::event::Event;
 use super::input::Input;
 use super::loops::LoopDetector;
 use super::turn::{Turn, repaired, totals};
+use crate::account::{Amount, Others};
 use crate::config::SessionConfig;
 use crate::events::{
     Earlier, EventData, Limit, Outcome, SessionEvent, SessionState, Status, WarningCode,
 };
-use crate::pricing::Price;
+use crate::pricing::{Price, Pricing};
 use model::Attempt;
+use subagents::ChildView;
 use tools::Round;
 
 /// Which model answers, and what is known of it.
@@ -30,7 +33,23 @@ pub(crate) struct ModelSettings {
     pub(crate) model: String,
     /// Tokens that it can hold.
     pub(crate) context_window: Option<u64>,
+    /// Tokens of the longest reply that it can write.
+    pub(crate) max_output: Option<u64>,
     pub(crate) price: Option<Price>,
+}
+
+impl ModelSettings {
+    /// What is known of a model by its name.
+    pub(crate) fn of(pricing: &dyn Pricing, provider: &str, model: &str) -> Self {
+        let info = get_model_info(model).filter(|info| info.provider == provider);
+        Self {
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            context_window: info.map(|info| info.context_window),
+            max_output: info.and_then(|info| info.max_output),
+            price: pricing.price(provider, model),
+        }
+    }
 }
 
 /// What a machine begins with.
@@ -60,6 +79,11 @@ pub(crate) struct Machine {
     loops: LoopDetector,
     usage: Usage,
     cost_usd: f64,
+    /// Estimates of what model calls used up that never came to their end; for budgets alone.
+    unreported: Amount,
+    /// What others have used up of the same budgets.
+    others: Others,
+    children: BTreeMap<String, ChildView>,
     turns: u32,
     tool_calls: u32,
     /// Of the history that was resumed.
@@ -94,6 +118,8 @@ enum Phase {
     Running(Round),
     /// The tool calls of one reply, cancelled; their ends are awaited.
     Stopping { round: Round, timer: u64, then_close: bool },
+    /// The end of the subagents, before that of the session.
+    Closing { status: Status, timer: u64 },
 }
 
 struct Call {
@@ -103,6 +129,17 @@ struct Call {
     begun: bool,
     /// The host was told that text begins.
     text_begun: bool,
+    /// Bytes of text and reasoning so far.
+    bytes: u64,
+    /// What it may use up at most, where there is a budget.
+    reserved: Amount,
+}
+
+impl Call {
+    /// About how many tokens the model has written.
+    fn written(&self) -> u64 {
+        self.bytes.div_ceil(context::CHARS_PER_TOKEN)
+    }
 }
 
 impl Machine {
@@ -123,6 +160,9 @@ impl Machine {
             inputs: VecDeque::new(),
             usage: Usage::default(),
             cost_usd: 0.0,
+            unreported: Amount::default(),
+            others: Others::default(),
+            children: BTreeMap::new(),
             turns: 0,
             tool_calls: 0,
             rounds: 0,
@@ -155,6 +195,11 @@ impl Machine {
         &self.history
     }
 
+    /// What others have used up of the budgets that they share with this session.
+    pub(crate) fn set_others(&mut self, others: Others) {
+        self.others = others;
+    }
+
     /// Takes one event at `now`, in Unix milliseconds. After [`Effect::Stop`] nothing has effects.
     pub(crate) fn apply(&mut self, event: Event, now: u64) -> Vec<Effect> {
         // Clocks are set back at times; events are not.
@@ -179,15 +224,29 @@ impl Machine {
                 }
             }
             Event::Steer { input } => self.steering.push_back(input),
-            Event::Interrupt => self.stop_work(false),
-            Event::Abort => self.stop_work(true),
+            Event::Tell { input } => self.tell(input),
+            Event::Interrupt => {
+                self.interrupt_subagents();
+                self.stop_work(false);
+            }
+            Event::Abort => {
+                self.interrupt_subagents();
+                self.stop_work(true);
+            }
             Event::Close if self.state == SessionState::Processing => self.close_when_idle = true,
             Event::Close => self.close(Status::Completed),
-            Event::SetReasoningEffort(effort) => self.config.reasoning_effort = effort,
+            Event::Configure(config) => self.configure(*config),
             Event::SetModel(model) => {
                 self.model = model;
                 self.context_warned = false;
             }
+            Event::EnvironmentChanged { note } => {
+                self.environment_lost = None;
+                self.steering.push_back(Input::new(note));
+            }
+            Event::Subagent { agent_id, event } => self.on_subagent(agent_id, event),
+            Event::SubagentGone { agent_id } => self.on_subagent_gone(&agent_id),
+            Event::SubagentsClosed => self.subagents_closed(true),
             Event::PrefixMeasured { chars } => self.prefix_chars = chars,
             Event::Model { call, news } => self.on_model(call, news),
             Event::Tool { round, index, news } => self.on_tool(round, index, news),
@@ -201,11 +260,36 @@ impl Machine {
         match &self.phase {
             Phase::BackingOff { timer, attempt } if *timer == rang => {
                 let attempt = *attempt;
-                self.call_model(attempt);
+                self.phase = Phase::Quiet;
+                // What was lost with the last try may have used the budget up.
+                match self.limit_reached() {
+                    Some(limit) => self.end_input(Status::Limit { limit }),
+                    None => self.call_model(attempt),
+                }
             }
+            Phase::Closing { timer, .. } if *timer == rang => self.subagents_closed(false),
             Phase::Stopping { timer, .. } if *timer == rang => self.give_up_on_tools(),
             _ => {}
         }
+    }
+
+    fn tell(&mut self, input: Input) {
+        match self.phase {
+            // What is being given up takes nothing in any more: the message comes after it.
+            Phase::Stopping { .. } => self.inputs.push_back(input),
+            _ if self.state == SessionState::Processing => self.steering.push_back(input),
+            _ => {
+                self.inputs.push_back(input);
+                self.next_input();
+            }
+        }
+    }
+
+    fn configure(&mut self, config: SessionConfig) {
+        if config.loop_detection_window != self.config.loop_detection_window {
+            self.loops = LoopDetector::new(config.loop_detection_window);
+        }
+        self.config = config;
     }
 
     /// Takes the next queued input, if there is one.
@@ -250,6 +334,7 @@ impl Machine {
             Status::AwaitingInput => SessionState::AwaitingInput,
             _ => SessionState::Idle,
         };
+        self.warn_of_running_subagents();
         let outcome = self.outcome(status.clone());
         self.emit(EventData::ProcessingEnd { state: self.state, outcome });
         // An interrupt gives up one input, not those behind it.
@@ -268,6 +353,7 @@ impl Machine {
             Phase::Quiet => {}
             Phase::Calling(call) => {
                 self.fx.push(Effect::CancelModel { call: call.id });
+                self.write_off(&call);
                 self.work_stopped(close);
             }
             Phase::BackingOff { .. } => self.work_stopped(close),
@@ -275,6 +361,7 @@ impl Machine {
             Phase::Stopping { round, timer, then_close } => {
                 self.phase = Phase::Stopping { round, timer, then_close: then_close || close };
             }
+            closing @ Phase::Closing { .. } => self.phase = closing,
         }
     }
 
@@ -304,6 +391,12 @@ impl Machine {
     }
 
     fn close(&mut self, status: Status) {
+        if !self.close_subagents(&status) {
+            self.finish_close(status);
+        }
+    }
+
+    fn finish_close(&mut self, status: Status) {
         let undelivered = self.inputs.len() + self.steering.len();
         if undelivered > 0 {
             self.warn(
@@ -324,8 +417,8 @@ impl Machine {
         Outcome {
             status,
             text: self.last_text.clone(),
-            usage: self.usage.clone(),
-            cost_usd: self.model.price.map(|_| self.cost_usd),
+            usage: self.total_usage(),
+            cost_usd: self.total_cost(),
             turns: self.turns,
             tool_calls: self.tool_calls,
             earlier: self.earlier.clone(),

@@ -84,6 +84,16 @@ impl Registered {
     }
 }
 
+impl Registered {
+    pub(crate) fn name(&self) -> &str {
+        &self.definition.name
+    }
+
+    pub(crate) fn tool(&self) -> Arc<dyn Tool> {
+        Arc::clone(&self.tool)
+    }
+}
+
 impl ToolRegistry {
     /// A registry of these tools.
     ///

@@ -187,7 +187,11 @@ impl ProviderAdapter for Whole {
 }
 
 #[tokio::test]
-async fn a_model_that_does_not_stream_is_asked_for_whole_replies() {
+async fn ruling_streaming_is_used_wherever_the_provider_has_it() {
+    // The recorder of requests sees streams alone.
+    let place = Place::new();
+    place.play(&[says("ok")]).await;
+    assert_eq!(place.requests.all().len(), 1);
     let place = Place::new();
     let mut options = place.options_with("scripted", Arc::new(Whole));
     options.profile.capabilities.streaming = false;

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use canon_agent::{
-    EventData, Input, Journal, JournalError, Session, SessionOptions, Status, ToolOutput, Turn,
+    EventData, Family, Input, Journal, JournalError, Limit, Profile, Session, SessionOptions,
+    Status, ToolOutput, Turn,
 };
 use canon_llm::{ContentPart, ImageData, Role};
+use futures_util::StreamExt as _;
 use serde_json::json;
 
 use crate::support::{Does, Place, calls, kinds, run, says, shell};
@@ -122,4 +124,133 @@ async fn a_journal_that_was_cut_off_anywhere_can_be_gone_on_with() {
         let earlier = outcome.earlier.map_or((0, None), |sum| (sum.turns as usize, sum.cost_usd));
         assert_eq!(earlier, (replies, (replies > 0).then_some(0.0)), "cut at {length}");
     }
+}
+
+#[allow(dead_code)] // its `main` is for people
+#[path = "../../examples/host.rs"]
+mod host;
+
+#[tokio::test]
+async fn a_host_fits_in_forty_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(host::host(directory.path()).await.unwrap(), "Here.");
+    let code = include_str!("../../examples/host.rs");
+    let lines = code.lines().filter(|line| !line.is_empty() && !line.starts_with("//")).count();
+    assert!(lines <= 40, "{lines} lines");
+    let page = include_str!("../../../../docs/agent.md");
+    let shown = &code[code.find("async fn host").unwrap()..code.find("#[tokio::main]").unwrap()];
+    assert!(page.contains(shown.trim()), "docs/agent.md shows another host");
+}
+
+#[tokio::test]
+async fn loop_9_10_events_come_as_a_stream() {
+    let place = Place::new();
+    let session = place.session(&[says("hello")]);
+    session.submit("go").unwrap();
+    session.close().unwrap();
+    let events: Vec<EventData> = session.map(|event| event.data).collect().await;
+    let seen = kinds(&events);
+    assert_eq!((seen[0], seen[seen.len() - 1]), ("session_start", "session_end"));
+}
+
+#[tokio::test]
+async fn a_profile_brings_its_tools_and_its_prompt_and_the_hosts_tools_stay() {
+    let place = Place::new();
+    let mut options = place.options(&[says("one"), says("two"), says("three")]);
+    options.profile = Profile::of_family(Family::OpenAi, "scripted", "first");
+    options.extra_tools = vec![Arc::new(Does("own", || ToolOutput::ok("mine")))];
+    let mut session = Session::new(options).unwrap();
+    run(&mut session, "go").await;
+    let other = session.handle();
+    let mut profile = Profile::of_family(Family::Anthropic, "scripted", "second");
+    profile.base_instructions = "Another self.".to_owned();
+    other.set_profile(profile).unwrap();
+    other.remove_tool("own").unwrap();
+    run(&mut session, "go").await;
+    session.add_tool(Arc::new(Does("own", || ToolOutput::ok("mine again")))).unwrap();
+    run(&mut session, "go").await;
+    let seen = place.requests.all();
+    let names = |at: usize| -> Vec<String> {
+        seen[at].tools.iter().map(|tool| tool.name.clone()).collect()
+    };
+    let has = |at: usize, name: &str| names(at).iter().any(|known| known == name);
+    assert_eq!((seen[0].model.as_str(), seen[1].model.as_str()), ("first", "second"));
+    assert!(has(0, "apply_patch") && !has(1, "apply_patch"), "{:?}", names(1));
+    assert_eq!([0, 1, 2].map(|at| has(at, "own")), [true, false, true]);
+    assert!(!place.requests.system(0).contains("Another self."));
+    assert!(place.requests.system(1).starts_with("Another self."));
+    // The conversation goes on.
+    assert_eq!(place.requests.last(Role::Assistant).len(), 2);
+}
+
+#[tokio::test]
+async fn ruling_the_system_prompt_is_built_once() {
+    let place = Place::new();
+    place.write("AGENTS.md", "before");
+    let mut session = place.session(&[says("one"), says("two")]);
+    run(&mut session, "go").await;
+    place.write("AGENTS.md", "after");
+    session.set_model("scripted", "another").unwrap();
+    session.set_reasoning_effort(Some("low".to_owned())).unwrap();
+    run(&mut session, "go").await;
+    assert!(place.requests.system(0).contains("before"));
+    assert_eq!(place.requests.system(0), place.requests.system(1));
+}
+
+#[tokio::test]
+async fn limits_change_between_inputs() {
+    let place = Place::new();
+    let mut session = place.session(&[says("one"), says("two")]);
+    run(&mut session, "go").await;
+    let other = session.handle();
+    other.configure(|config| config.max_turns = 1).unwrap();
+    assert_eq!(session.config().max_turns, 1);
+    let (outcome, _) = run(&mut session, "go").await;
+    assert_eq!(outcome.status, Status::Limit { limit: Limit::Turns });
+    session.configure(|config| config.max_turns = 0).unwrap();
+    assert_eq!(run(&mut session, "go").await.0.text, "two");
+}
+
+#[tokio::test]
+async fn the_place_where_tools_work_can_be_swapped() {
+    let (here, there) = (Place::new(), Place::new());
+    let mut session = here.session(&[
+        shell("echo first > f"),
+        says("one"),
+        shell("echo second > f"),
+        says("two"),
+    ]);
+    run(&mut session, "go").await;
+    session.set_environment(there.env()).unwrap();
+    let (_, events) = run(&mut session, "go on").await;
+    assert_eq!((here.read("f"), there.read("f")), ("first\n".to_owned(), "second\n".to_owned()));
+    let told = there.env().working_directory().display().to_string();
+    assert!(events.iter().any(|event| {
+        matches!(event, EventData::SteeringInjected { content, .. } if content.contains(&told))
+    }));
+}
+
+#[tokio::test]
+async fn what_is_told_goes_into_the_work_or_begins_some() {
+    let place = Place::new();
+    let mut session = place.session(&[
+        calls(&[("tell", json!({}))]),
+        json!({"when": {"last_user": "look left"}, "reply": {"text": "left"}}),
+        json!({"when": {"last_user": "look right"}, "reply": {"text": "right"}}),
+    ]);
+    let handle = session.handle();
+    let tell = Does("tell", move || {
+        handle.tell("look left").unwrap();
+        ToolOutput::ok("told")
+    });
+    session.add_tool(Arc::new(tell)).unwrap();
+    assert_eq!(run(&mut session, "go").await.0.text, "left");
+    session.tell("look right").unwrap();
+    while let Some(event) = session.next_event().await {
+        if let EventData::ProcessingEnd { outcome, .. } = event.data {
+            assert_eq!(outcome.text, "right");
+            return;
+        }
+    }
+    panic!("it never worked on what it was told");
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use canon_agent::{
-    Budget, EventData, FlatPrice, Limit, Outcome, Price, Session, SessionConfig, SessionError,
-    SessionHandle, SessionState, Status, ToolOutput, Turn, WarningCode,
+    Budget, EventData, FlatPrice, Limit, Outcome, Price, Rates, Session, SessionConfig,
+    SessionError, SessionHandle, SessionState, Status, ToolOutput, Turn, WarningCode,
 };
 use canon_llm::{RetryPolicy, Role};
 use serde_json::json;
@@ -355,8 +355,12 @@ async fn budgets_stop_the_work() {
 
     let mut options = place.options(&[entry]);
     options.config.budget = Budget { max_tokens: None, max_cost_usd: Some(0.1) };
-    options.pricing =
-        Arc::new(FlatPrice(Price { input: 1.0, output: 10.0, cache_read: 1.0, cache_write: 1.0 }));
+    options.pricing = Arc::new(FlatPrice(Price::flat(Rates {
+        input: 1.0,
+        output: 10.0,
+        cache_read: 1.0,
+        cache_write: 1.0,
+    })));
     let (outcome, _) = run(&mut Session::new(options).unwrap(), "go").await;
     assert_eq!(outcome.status, Status::Limit { limit: Limit::Cost });
     assert!(outcome.cost_usd.unwrap() <= 0.1 + 1e-9, "{outcome:?}");

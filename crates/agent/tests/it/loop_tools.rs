@@ -64,7 +64,8 @@ async fn loop_9_2_a_custom_tool_overrides_the_profiles() {
     options.extra_tools = vec![Arc::new(Does("shell", || ToolOutput::ok("mine")))];
     let (outcome, _) = run(&mut Session::new(options).unwrap(), "go").await;
     assert_eq!(outcome.text, "ok");
-    assert_eq!(place.requests.all()[0].tools.len(), 9);
+    let offered = place.requests.all()[0].tools.clone();
+    assert_eq!(offered.iter().filter(|tool| tool.name == "shell").count(), 1);
 }
 
 /// Two commands that can only end when both run at the same time.

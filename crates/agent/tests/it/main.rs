@@ -19,6 +19,7 @@ mod patch_properties;
 mod patch_scenarios;
 mod profiles;
 mod prompt;
+mod subagents;
 mod support;
 mod tools;
 mod tools_grep;

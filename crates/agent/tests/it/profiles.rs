@@ -30,6 +30,7 @@ async fn loop_9_2_custom_tools_stand_on_top_of_any_profile() {
             json!({"when": {"tool_results": [{"equals": "all pass"}, {"equals": "mine"}]}, "reply": {"text": "ok"}}),
         ]);
         options.profile = profile(family);
+        options.config.max_subagent_depth = 0;
         let before = options.profile.tools.len();
         options.extra_tools = vec![
             Arc::new(Does("run_tests", || ToolOutput::ok("all pass"))),

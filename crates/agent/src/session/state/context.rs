@@ -8,7 +8,7 @@ use crate::events::WarningCode;
 use crate::session::turn::Turn;
 use crate::truncate::first_chars;
 
-const CHARS_PER_TOKEN: u64 = 4;
+pub(super) const CHARS_PER_TOKEN: u64 = 4;
 
 /// A warning is due beyond this share of the window.
 const WARN_PERCENT: u64 = 80;

@@ -28,7 +28,9 @@ impl Machine {
     pub(super) fn call_model(&mut self, attempt: Attempt) {
         self.check_context_usage();
         let id = self.fresh_id();
-        self.phase = Phase::Calling(Call { id, attempt, begun: false, text_begun: false });
+        let reserved = self.reservation();
+        let (begun, text_begun) = (false, false);
+        self.phase = Phase::Calling(Call { id, attempt, begun, text_begun, bytes: 0, reserved });
         self.fx.push(Effect::CallModel { call: id });
     }
 
@@ -40,6 +42,7 @@ impl Machine {
         match news {
             ModelNews::Text(delta) => {
                 current.begun = true;
+                current.bytes += delta.len() as u64;
                 if !std::mem::replace(&mut current.text_begun, true) {
                     self.emit(EventData::AssistantTextStart {});
                 }
@@ -47,6 +50,7 @@ impl Machine {
             }
             ModelNews::Reasoning(delta) => {
                 current.begun = true;
+                current.bytes += delta.len() as u64;
                 self.emit(EventData::ReasoningDelta { delta });
             }
             ModelNews::Other => current.begun = true,
@@ -128,8 +132,8 @@ impl Machine {
         }
         self.emit(EventData::TokenUsage {
             last: reply.usage.clone(),
-            total: self.usage.clone(),
-            cost_usd: self.model.price.map(|_| self.cost_usd),
+            total: self.total_usage(),
+            cost_usd: self.total_cost(),
             context_window: self.model.context_window,
             rate_limit: reply.rate_limit,
         });
@@ -164,7 +168,13 @@ impl Machine {
 
     /// A call gave no reply: asked again, or the end of the session.
     fn on_failure(&mut self, mut attempt: Attempt, begun: bool, error: &LlmError) {
-        self.phase = Phase::Quiet;
+        if let Phase::Calling(call) = std::mem::replace(&mut self.phase, Phase::Quiet) {
+            // A call that was refused cost nothing; one that broke off, or fell silent, did.
+            let unheard = matches!(error.kind(), ErrorKind::RequestTimeout | ErrorKind::Stream);
+            if begun || unheard {
+                self.write_off(&call);
+            }
+        }
         if error.kind() == ErrorKind::ContextLength && !attempt.trimmed && self.trim_context() {
             attempt.trimmed = true;
             if begun {

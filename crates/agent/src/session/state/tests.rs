@@ -7,7 +7,9 @@ use canon_llm::{
 use serde_json::json;
 
 use super::*;
+use crate::account::Stake;
 use crate::config::Budget;
+use crate::pricing::Rates;
 use crate::session::event::{ModelNews, ToolNews};
 use crate::tools::ToolOutput;
 
@@ -19,7 +21,8 @@ pub(super) struct Rig {
 }
 
 pub(super) fn settings(context_window: Option<u64>, price: Option<Price>) -> ModelSettings {
-    ModelSettings { provider: "scripted".to_owned(), model: "m".to_owned(), context_window, price }
+    let (provider, model) = ("scripted".to_owned(), "m".to_owned());
+    ModelSettings { provider, model, context_window, max_output: None, price }
 }
 
 impl Rig {
@@ -622,7 +625,7 @@ fn a_token_budget_stops_before_it_is_passed() {
 
 #[test]
 fn a_money_budget_stops_before_it_is_passed() {
-    let price = Price { input: 1e4, output: 1e4, cache_read: 1e4, cache_write: 1e4 };
+    let price = Price::flat(Rates { input: 1e4, output: 1e4, cache_read: 1e4, cache_write: 1e4 });
     let budget = Budget { max_tokens: None, max_cost_usd: Some(2.0) };
     let config = SessionConfig { budget, ..SessionConfig::default() };
     let mut rig = Rig::with(config, settings(None, Some(price)));
@@ -670,7 +673,9 @@ fn what_was_not_delivered_is_reported_at_the_end() {
 fn loop_9_7_effort_and_model_change_with_the_next_call() {
     let mut rig = Rig::new(SessionConfig::default());
     rig.submit("work");
-    rig.apply(Event::SetReasoningEffort(Some("high".to_owned())));
+    let effort = Some("high".to_owned());
+    let config = SessionConfig { reasoning_effort: effort, ..SessionConfig::default() };
+    rig.apply(Event::Configure(Box::new(config)));
     rig.apply(Event::SetModel(ModelSettings { model: "n".to_owned(), ..settings(None, None) }));
     assert_eq!(rig.machine.config().reasoning_effort.as_deref(), Some("high"));
     assert_eq!(rig.machine.model().model, "n");
@@ -736,6 +741,128 @@ fn the_cap_on_a_reply_is_what_the_budgets_leave() {
     assert_eq!(cap(Some(500), None), Some(500));
     assert_eq!(cap(Some(500), Some(300)), Some(300));
     assert_eq!(cap(None, Some(3)), Some(16));
+    // A cap beyond what any model writes would be refused by its provider.
+    assert_eq!(cap(None, Some(1_000_000)), None);
+}
+
+#[test]
+fn those_that_share_a_budget_share_what_is_left_of_it() {
+    let budget = Budget { max_tokens: Some(1000), max_cost_usd: None };
+    let mut rig = Rig::new(SessionConfig { budget, ..SessionConfig::default() });
+    let used = Amount { tokens: 400, usd: 0.0 };
+    rig.machine.set_others(Others { used, open: 2 });
+    assert_eq!(rig.machine.reply_token_cap(), Some(200));
+    rig.submit("work");
+    let stake = rig.machine.stake();
+    assert!(stake.reserved.tokens > 190 && stake.reserved.tokens < 210, "{stake:?}");
+    rig.reply_calls(&["a"]);
+    assert_eq!(
+        rig.machine.stake(),
+        Stake { spent: Amount { tokens: 110, usd: 0.0 }, reserved: Amount::default() }
+    );
+    // Others may use the budget up too.
+    let used = Amount { tokens: 850, usd: 0.0 };
+    rig.machine.set_others(Others { used, open: 2 });
+    rig.finish(0, "");
+    assert_eq!(rig.outcome().status, Status::Limit { limit: Limit::Tokens });
+}
+
+#[test]
+fn what_a_broken_reply_used_up_counts_against_the_budget() {
+    let budget = Budget { max_tokens: Some(600), max_cost_usd: None };
+    let mut rig = Rig::new(SessionConfig { budget, ..no_jitter() });
+    rig.submit("work");
+    rig.model(ModelNews::Text("x".repeat(2000)));
+    rig.fail(ErrorKind::Stream);
+    assert!(rig.machine.stake().spent.tokens >= 500);
+    rig.model_calls();
+    rig.ring();
+    assert!(rig.open_call().is_some(), "one more call fits");
+    rig.model(ModelNews::Text("x".repeat(400)));
+    rig.apply(Event::Interrupt);
+    rig.submit("again");
+    assert_eq!(rig.outcome().status, Status::Limit { limit: Limit::Tokens });
+    // The totals hold what providers said, not estimates.
+    assert_eq!(rig.outcome().usage.total_tokens, 0);
+}
+
+#[test]
+fn ruling_abort_ends_in_closed() {
+    for begin in [0, 1, 2, 3] {
+        let mut rig = Rig::new(no_jitter());
+        if begin > 0 {
+            rig.submit("work");
+        }
+        if begin == 2 {
+            rig.fail(ErrorKind::Server);
+        }
+        if begin == 3 {
+            rig.reply_calls(&["a"]);
+        }
+        rig.apply(Event::Abort);
+        if begin == 3 {
+            assert_eq!(rig.machine.state(), SessionState::Processing, "its tools end first");
+            rig.finish(0, "cancelled");
+        }
+        assert_eq!(rig.machine.state(), SessionState::Closed);
+        assert_eq!(rig.outcome().status, Status::Aborted);
+        assert_eq!(rig.kinds().last(), Some(&"session_end"));
+    }
+}
+
+/// An event of the subagent `agent-1`.
+fn of_child(data: EventData) -> Event {
+    let event = SessionEvent { timestamp: 1, session_id: "child".to_owned(), data };
+    Event::Subagent { agent_id: "agent-1".to_owned(), event: Box::new(event) }
+}
+
+fn with_child() -> Rig {
+    let mut rig = Rig::new(SessionConfig::default());
+    rig.apply(of_child(EventData::UserInput { content: "task".to_owned(), images: 0 }));
+    rig
+}
+
+#[test]
+fn loop_9_11_subagents_end_before_the_session_does() {
+    let mut rig = with_child();
+    rig.submit("work");
+    let effects = rig.apply(Event::Abort);
+    assert!(effects.contains(&Effect::InterruptSubagents));
+    assert!(effects.contains(&Effect::CloseSubagents));
+    assert_eq!(rig.machine.state(), SessionState::Processing);
+    rig.steer("too late");
+    rig.apply(Event::SubagentGone { agent_id: "agent-1".to_owned() });
+    rig.apply(Event::SubagentsClosed);
+    assert_eq!(rig.machine.state(), SessionState::Closed);
+    assert_eq!(rig.warnings(), [WarningCode::UndeliveredMessages]);
+    assert_eq!(rig.outcome().status, Status::Aborted);
+}
+
+#[test]
+fn subagents_that_do_not_end_are_not_waited_for_forever() {
+    let mut rig = with_child();
+    rig.apply(Event::Close);
+    rig.ring();
+    assert_eq!(rig.machine.state(), SessionState::Closed);
+    assert_eq!(rig.warnings(), [WarningCode::SubagentDidNotEnd]);
+}
+
+#[test]
+fn what_subagents_use_up_shows_in_the_totals() {
+    let mut rig = with_child();
+    rig.submit("work");
+    let total = Usage::new(1000, 100);
+    let (last, cost_usd) = (total.clone(), Some(0.0));
+    rig.apply(of_child(EventData::TokenUsage {
+        last,
+        total,
+        cost_usd,
+        context_window: None,
+        rate_limit: None,
+    }));
+    rig.reply("done");
+    assert_eq!(rig.outcome().usage.total_tokens, 1210);
+    assert_eq!(rig.warnings(), [WarningCode::SubagentsRunning]);
 }
 
 #[test]
