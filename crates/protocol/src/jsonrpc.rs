@@ -18,6 +18,10 @@ pub mod peer;
 pub const INVALID_REQUEST: i64 = -32600;
 /// The method does not exist (JSON-RPC 2.0 §5.1).
 pub const METHOD_NOT_FOUND: i64 = -32601;
+/// The parameters of a method are wrong (JSON-RPC 2.0 §5.1).
+pub const INVALID_PARAMS: i64 = -32602;
+/// A line is no JSON (JSON-RPC 2.0 §5.1).
+pub const PARSE_ERROR: i64 = -32700;
 /// An error inside the answering side (JSON-RPC 2.0 §5.1).
 pub const INTERNAL_ERROR: i64 = -32603;
 
@@ -239,6 +243,11 @@ pub fn response_line(id: &Id, result: &Value) -> Vec<u8> {
 /// The line of a bad answer; `id` is null when the request's could not be read.
 pub fn error_line(id: Option<&Id>, error: &RpcError) -> Vec<u8> {
     line(&serde_json::json!({ "id": id, "error": error }))
+}
+
+/// A line made here, with the member that JSON-RPC 2.0 wants in every message.
+fn with_version(line: &[u8]) -> Vec<u8> {
+    [br#"{"jsonrpc":"2.0","#, line.get(1..).unwrap_or_default()].concat()
 }
 
 /// A `Value` prints without line breaks and cannot fail to.

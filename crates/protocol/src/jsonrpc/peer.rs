@@ -74,6 +74,8 @@ pub struct Peer {
     /// `None` once the other side has closed.
     waiting: Waiting,
     next_id: Arc<AtomicU64>,
+    /// Whether messages say which version of JSON-RPC they are.
+    versioned: bool,
 }
 
 /// A connection over `input` and `output`, with lines of up to `max_line` bytes. The future
@@ -91,7 +93,12 @@ where
     let (received_tx, received_rx) = mpsc::channel(INCOMING);
     let (lines_tx, lines_rx) = mpsc::channel(OUTGOING);
     let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
-    let peer = Peer { lines: lines_tx, waiting: waiting.clone(), next_id: Arc::default() };
+    let peer = Peer {
+        lines: lines_tx,
+        waiting: waiting.clone(),
+        next_id: Arc::default(),
+        versioned: false,
+    };
     let reader = LineReader::with_max(input, max_line);
     let run = async move {
         tokio::try_join!(read(reader, received_tx, waiting), write(output, lines_rx))?;
@@ -101,18 +108,30 @@ where
 }
 
 impl Peer {
+    /// The same peer, with `"jsonrpc": "2.0"` in every message that it makes; Codex leaves that
+    /// out, other protocols want it.
+    #[must_use]
+    pub fn versioned(self) -> Self {
+        Self { versioned: true, ..self }
+    }
+
     /// Sends a notification. Waits when the other side is slow to read.
     pub async fn notify(&self, method: &str, params: &Value) -> Result<(), PeerError> {
-        self.send(super::notification_line(method, params)).await
+        self.say(super::notification_line(method, params)).await
     }
 
     /// Answers a request.
     pub async fn respond(&self, id: &Id, answer: Result<Value, RpcError>) -> Result<(), PeerError> {
-        self.send(match answer {
+        self.say(match answer {
             Ok(result) => super::response_line(id, &result),
             Err(error) => super::error_line(Some(id), &error),
         })
         .await
+    }
+
+    /// Says that a message could not be read, where not even its id is known.
+    pub async fn reject(&self, error: &RpcError) -> Result<(), PeerError> {
+        self.say(super::error_line(None, error)).await
     }
 
     /// Asks and waits for the answer, at most for `limit`. Ids count up from 0. Dropping the
@@ -139,8 +158,12 @@ impl Peer {
             None => return Err(PeerError::Closed),
         };
         let question = Question { waiting: Arc::clone(&self.waiting), id, answer };
-        self.send(super::request_line(&question.id, method, params)).await?;
+        self.say(super::request_line(&question.id, method, params)).await?;
         Ok(question)
+    }
+
+    async fn say(&self, line: Vec<u8>) -> Result<(), PeerError> {
+        self.send(if self.versioned { super::with_version(&line) } else { line }).await
     }
 
     /// Sends a line that is already made.
