@@ -1,5 +1,6 @@
 //! Bridges between parts that do not know each other.
 
+pub mod acp;
 pub mod agent;
 pub mod app_server;
 pub mod mcp;

@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+pub mod acp;
 pub mod app_server;
 pub mod ask;
 pub mod client;
@@ -50,6 +51,8 @@ enum Command {
     Threads(threads::Args),
     /// Serve the agent behind the Codex app-server protocol on standard input and output
     AppServer(app_server::Args),
+    /// Serve the agent to editors, behind the Agent Client Protocol on standard input and output
+    Acp(acp::Args),
     /// Ask a model one question
     Ask(ask::Args),
     /// List the models of the catalogue
@@ -94,6 +97,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Exec(args) => exec::run(args),
         Command::Threads(args) => threads::run(&args),
         Command::AppServer(args) => app_server::run(args),
+        Command::Acp(args) => acp::run(args),
         Command::Ask(args) => ask::run(args),
         Command::Models(args) => models::run(&args),
         Command::Supervise(args) => supervise::run(args),

@@ -4,7 +4,7 @@ pub(crate) mod delegate;
 mod error;
 mod types;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
@@ -44,6 +44,17 @@ pub trait ExecutionEnvironment: Send + Sync + std::fmt::Debug {
     /// Replaces or creates a file and the directories above it. Readers see the old or the new
     /// content, never a part; the mode of an existing file is kept; a symbolic link is followed.
     async fn write_file(&self, path: &Path, content: &[u8]) -> Result<WriteOutcome, FileError>;
+
+    /// Where on this machine a write to `path` would go, links followed, if it is allowed; nothing
+    /// is written. For hosts that have somebody else write, such as an editor.
+    ///
+    /// # Errors
+    /// Those of [`write_file`](Self::write_file) that policy makes; an environment that cannot tell
+    /// refuses.
+    async fn write_target(&self, path: &Path) -> Result<PathBuf, FileError> {
+        let why = "this environment cannot tell where a write would go".to_owned();
+        Err(FileError::OutsidePolicy { path: path.to_owned(), why })
+    }
 
     /// Removes a file or a symbolic link itself, not a directory.
     async fn remove_file(&self, path: &Path) -> Result<(), FileError>;

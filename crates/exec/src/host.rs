@@ -74,6 +74,11 @@ impl Host {
         self.changing(path, move |files, path| files.write(path, &content)).await
     }
 
+    pub(crate) async fn write_target(&self, path: &Path) -> Result<PathBuf, FileError> {
+        let found = self.blocking(path, |files, path| files.resolve(path, Wanted::Write)).await;
+        found.map(|found| found.host)
+    }
+
     pub(crate) async fn remove_file(&self, path: &Path) -> Result<(), FileError> {
         self.blocking(path, Files::remove).await
     }

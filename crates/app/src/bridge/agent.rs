@@ -55,6 +55,14 @@ impl Model {
         Ok(self)
     }
 
+    /// Another model of the same provider, by the provider's own id.
+    #[must_use]
+    pub fn with_id(&self, id: &str) -> Self {
+        let mut other = self.clone();
+        id.clone_into(&mut other.connected.model.model);
+        other
+    }
+
     /// What asks it.
     pub fn client(&self) -> &Client {
         &self.connected.client

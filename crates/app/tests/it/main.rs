@@ -3,6 +3,7 @@
 // A panic in a helper is a report as well.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod acp;
 mod api;
 mod app_server;
 mod ask;

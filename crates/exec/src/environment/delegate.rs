@@ -20,6 +20,12 @@ macro_rules! delegate_to_host {
             ) -> Result<$crate::WriteOutcome, $crate::FileError> {
                 self.host.write_file(path, content).await
             }
+            async fn write_target(
+                &self,
+                path: &std::path::Path,
+            ) -> Result<std::path::PathBuf, $crate::FileError> {
+                self.host.write_target(path).await
+            }
             async fn remove_file(&self, path: &std::path::Path) -> Result<(), $crate::FileError> {
                 self.host.remove_file(path).await
             }

@@ -38,6 +38,11 @@ impl<C: Carrier> Remote<C> {
         Ok(WriteOutcome { created, bytes: content.len() as u64 })
     }
 
+    pub(crate) async fn write_target(&self, path: &Path) -> Result<PathBuf, FileError> {
+        let why = "it lies on another machine".to_owned();
+        Err(FileError::OutsidePolicy { path: path.to_owned(), why })
+    }
+
     pub(crate) async fn remove_file(&self, path: &Path) -> Result<(), FileError> {
         self.about_one("remove", path).await.map(|_| ())
     }

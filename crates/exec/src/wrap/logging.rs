@@ -215,6 +215,10 @@ impl<E: ExecutionEnvironment> ExecutionEnvironment for Logging<E> {
         pending.end_with(result, |written| Some(written.bytes))
     }
 
+    async fn write_target(&self, path: &Path) -> Result<PathBuf, FileError> {
+        self.inner.write_target(path).await
+    }
+
     async fn remove_file(&self, path: &Path) -> Result<(), FileError> {
         let pending = self.begin(Operation::Remove { path: self.sink.path(path) });
         let result = self.inner.remove_file(path).await;

@@ -1,7 +1,7 @@
 //! An environment in which nothing can be changed.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
@@ -51,6 +51,10 @@ impl<E: ExecutionEnvironment> ExecutionEnvironment for ReadOnly<E> {
     }
 
     async fn write_file(&self, path: &Path, _: &[u8]) -> Result<WriteOutcome, FileError> {
+        refused(path)
+    }
+
+    async fn write_target(&self, path: &Path) -> Result<PathBuf, FileError> {
         refused(path)
     }
 
