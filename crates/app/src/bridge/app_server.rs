@@ -303,7 +303,7 @@ impl Server {
         if !self.host.experimental {
             settings.tools.clear();
         }
-        let beginning = Beginning::Stored { file, entries: stored.entries };
+        let beginning = Beginning::Stored { file: Box::new(file), entries: stored.entries };
         let thread = thread::open(self.host.clone(), settings, beginning).await?;
         for notice in stored.notices {
             self.host.out.notify(outgoing::warning(&id, &notice)).await;

@@ -79,7 +79,7 @@ pub(super) enum Beginning {
     /// Nowhere.
     New { ephemeral: bool },
     /// A thread of the store.
-    Stored { file: threads::Thread, entries: Vec<Entry> },
+    Stored { file: Box<threads::Thread>, entries: Vec<Entry> },
 }
 
 /// What all threads of a client share.
@@ -114,7 +114,7 @@ pub(super) async fn open(
             });
             (Some(Arc::new(file)), Vec::new())
         }
-        Beginning::Stored { file, entries } => (Some(Arc::new(file)), entries),
+        Beginning::Stored { file, entries } => (Some(Arc::new(*file)), entries),
     };
     let meta = file.as_ref().map_or_else(|| nameless(&settings), |file| file.meta());
     let thread = outgoing::Thread {

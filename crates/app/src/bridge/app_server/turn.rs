@@ -59,7 +59,7 @@ pub(super) struct Turns {
 enum Next {
     Command(Option<Command>),
     News(News),
-    Event(Option<SessionEvent>),
+    Event(Option<Box<SessionEvent>>),
     HeldLongEnough,
 }
 
@@ -88,7 +88,7 @@ impl Turns {
                 command = inbox.recv() => Next::Command(command),
                 // Before the events: a request is resolved before its call goes on.
                 Some(news) = heard.recv() => Next::News(news),
-                event = next_event(&mut self.session) => Next::Event(event),
+                event = next_event(&mut self.session) => Next::Event(event.map(Box::new)),
                 () = ring(held_until) => Next::HeldLongEnough,
             };
             match next {
@@ -96,7 +96,7 @@ impl Turns {
                 Next::Command(None) => break,
                 Next::News(News::Ask(ask)) => self.ask(ask).await,
                 Next::News(News::Resolved { id, wait }) => self.resolved(&id, wait).await,
-                Next::Event(Some(event)) => self.event(event).await,
+                Next::Event(Some(event)) => self.event(*event).await,
                 // Only a session that panicked ends without a last event.
                 Next::Event(None) => self.lost().await,
                 Next::HeldLongEnough => self.release(|(until, _)| *until <= Instant::now()).await,
