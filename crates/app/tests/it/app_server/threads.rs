@@ -94,8 +94,8 @@ fn a_thread_is_forked_reverted_archived_and_deleted() {
     let listed = |raw: &mut Raw, archived: bool| {
         ids(&raw.ok("thread/list", json!({ "archived": archived }))["data"])
     };
-    assert_eq!(listed(&mut raw, false), [copy.clone()]);
-    assert_eq!(listed(&mut raw, true), [thread.clone()]);
+    assert_eq!(listed(&mut raw, false), std::slice::from_ref(&copy));
+    assert_eq!(listed(&mut raw, true), std::slice::from_ref(&thread));
     assert_eq!(raw.ok("thread/loaded/list", json!({}))["data"], json!([copy]));
     raw.ok("thread/unarchive", json!({ "threadId": thread }));
     raw.hears("thread/unarchived");
