@@ -58,6 +58,15 @@ pub struct ReceivedRequest {
 }
 
 impl Book {
+    fn next_reply(&mut self, body: &[u8]) -> Option<Reply> {
+        let body = String::from_utf8_lossy(body);
+        let addressed = self.addressed.iter().position(|(text, _)| body.contains(text.as_str()));
+        addressed
+            .map(|at| self.addressed.remove(at).1)
+            .or_else(|| self.replies.pop_front())
+            .or_else(|| self.otherwise.clone())
+    }
+
     /// Answers the latest request with an error, and records why and what else was wrong.
     fn refuse(&mut self, wire: &dyn Protocol, fault: &Fault, more: &[String]) -> Response<Body> {
         let number = self.requests.len();
@@ -84,6 +93,8 @@ struct Shared(Mutex<Book>);
 #[derive(Debug, Default)]
 struct Book {
     replies: VecDeque<Reply>,
+    /// Replies for requests that hold a text; they come first.
+    addressed: Vec<(String, Reply)>,
     /// Answers when no reply is left.
     otherwise: Option<Reply>,
     meter: Option<Meter>,
@@ -151,6 +162,12 @@ impl ModelServer {
         self.shared.book().replies.extend(replies);
     }
 
+    /// Queues a reply for the next request whose body holds `text`. For conversations that run at the
+    /// same time: which of them asks first is anybody's guess.
+    pub fn push_when(&self, text: &str, reply: Reply) {
+        self.shared.book().addressed.push((text.to_owned(), reply));
+    }
+
     /// Answers every request that finds the queue empty.
     pub fn otherwise(&self, reply: Reply) {
         self.shared.book().otherwise = Some(reply);
@@ -175,7 +192,8 @@ impl ModelServer {
 
     /// Replies that nobody has asked for yet.
     pub fn replies_left(&self) -> usize {
-        self.shared.book().replies.len()
+        let book = self.shared.book();
+        book.replies.len() + book.addressed.len()
     }
 }
 
@@ -239,7 +257,7 @@ fn decide(
     if let Some(first) = problems.first() {
         return Some(book.refuse(protocol, &fault(400, first.clone()), &problems[1..]));
     }
-    let Some(mut reply) = book.replies.pop_front().or_else(|| book.otherwise.clone()) else {
+    let Some(mut reply) = book.next_reply(bytes) else {
         let message = "the test has no reply left for this request".to_owned();
         return Some(book.refuse(protocol, &fault(400, message), &[]));
     };

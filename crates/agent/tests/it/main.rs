@@ -14,6 +14,7 @@ mod loop_tools;
 mod mcp;
 #[cfg(feature = "mcp")]
 mod mcp_sdk;
+mod parity;
 mod patch_faults;
 mod patch_properties;
 mod patch_scenarios;
