@@ -64,11 +64,34 @@ impl OutputLimits {
         let chars = self.chars.get(tool).copied().unwrap_or(defaults.chars);
         let lines = self.lines.get(tool).copied().unwrap_or(defaults.lines);
         let cut = truncate_output(output, chars, defaults.mode);
-        match lines {
-            Some(lines) => truncate_lines(&cut, lines),
-            None => cut,
+        let Some(lines) = lines else { return cut };
+        let short = truncate_lines(&cut, lines);
+        // Both cuts take from the middle, so the second may take the first one's note with it.
+        if cut.contains(WARNING) && !short.contains(WARNING) {
+            return in_both_ways(output, chars, &short, lines);
         }
+        short
     }
+}
+
+const WARNING: &str = "[WARNING: Tool output was truncated.";
+
+/// `short`, with a note that counts what both cuts took of `output` together.
+fn in_both_ways(output: &str, max_chars: usize, short: &str, max_lines: usize) -> String {
+    let removed = output.chars().count().saturating_sub(max_chars);
+    let omitted = output.split('\n').count().saturating_sub(max_lines);
+    let head = short.split('\n').take(max_lines / 2).collect::<Vec<_>>().join("\n");
+    // Behind the head stands the note of the second cut.
+    let tail = short.split('\n').skip(max_lines / 2 + 1).collect::<Vec<_>>().join("\n");
+    format!("{head}\n{}\n[... {omitted} lines omitted ...]\n{tail}", removed_from_middle(removed))
+}
+
+fn removed_from_middle(characters: usize) -> String {
+    format!(
+        "{WARNING} {characters} characters were removed from the middle. The full output is \
+         available in the event stream. If you need to see specific parts, re-run the tool with \
+         more targeted parameters.]"
+    )
 }
 
 /// Cuts `output` to `max_chars` characters plus a visible marker (loop spec §5.1).
@@ -86,16 +109,15 @@ pub fn truncate_output(output: &str, max_chars: usize, mode: TruncationMode) -> 
         TruncationMode::HeadTail => {
             let head = max_chars / 2;
             format!(
-                "{}\n\n[WARNING: Tool output was truncated. {removed} characters were removed \
-                 from the middle. The full output is available in the event stream. If you need \
-                 to see specific parts, re-run the tool with more targeted parameters.]\n\n{}",
+                "{}\n\n{}\n\n{}",
                 first_chars(output, head),
+                removed_from_middle(removed),
                 last_chars(output, max_chars - head),
             )
         }
         TruncationMode::Tail => format!(
-            "[WARNING: Tool output was truncated. First {removed} characters were removed. The \
-             full output is available in the event stream.]\n\n{}",
+            "{WARNING} First {removed} characters were removed. The full output is available in the \
+             event stream.]\n\n{}",
             last_chars(output, max_chars),
         ),
     }

@@ -103,3 +103,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn loop_9_5_the_note_of_the_first_cut_outlives_the_second() {
+    let output: String = (0..10_000).map(|n| format!("line-{n:05}\n")).collect();
+    let cut = OutputLimits::default().apply("shell", &output);
+    assert!(cut.contains("[WARNING: Tool output was truncated. 80000 characters were removed"));
+    // 10,001 lines, the last one empty, of which 256 are left.
+    assert!(cut.contains("\n[... 9745 lines omitted ...]\n"), "{cut}");
+    assert!(cut.starts_with("line-00000\n") && cut.ends_with("line-09999\n"));
+    assert!(cut.contains("line-00127\n[WARNING") && cut.contains("...]\nline-09873\n"), "{cut}");
+}

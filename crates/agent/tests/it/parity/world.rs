@@ -51,13 +51,7 @@ pub(super) const GEMINI: Family = Family {
     model: "gemini-3.1-pro-preview",
     create: |path, content| ("write_file", json!({ "file_path": path, "content": content })),
     edit: |path, old, new| {
-        let instruction = "Replace the line.";
-        (
-            "edit_file",
-            json!({
-                "file_path": path, "old_string": old, "new_string": new, "instruction": instruction,
-            }),
-        )
+        ("edit_file", json!({ "file_path": path, "old_string": old, "new_string": new }))
     },
     effort: |body| body["generationConfig"]["thinkingConfig"]["thinkingLevel"].clone(),
 };
