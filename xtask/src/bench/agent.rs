@@ -17,6 +17,7 @@ use self::run::{Taken, measure};
 use super::canon;
 use crate::codex;
 use crate::failure::Failure;
+use crate::workspace::target;
 
 pub(crate) const BENCH: super::Bench = super::Bench {
     name: "agent",
@@ -143,7 +144,8 @@ fn middle(agent: &Agent, sandboxed: bool, times: usize) -> Result<Taken, Failure
 impl Place {
     fn make() -> Result<Self, Failure> {
         let cannot = |error| Failure::environment(format!("cannot make a directory: {error}"));
-        let dir = tempfile::tempdir().map_err(cannot)?;
+        // Not below /tmp: sandboxes put something of their own there, and Codex keeps its helper in its home.
+        let dir = tempfile::tempdir_in(target()).map_err(cannot)?;
         for name in ["work", "home", "codex"] {
             std::fs::create_dir(dir.path().join(name)).map_err(cannot)?;
         }

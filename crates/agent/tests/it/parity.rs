@@ -182,7 +182,7 @@ async fn loop_9_12_steering_mid_task(family: &'static Family) {
     let outcome = session
         .run_to_idle("build everything", |event| match &event.data {
             EventData::ToolCallStart { .. } => handle.steer("just the health endpoint").unwrap(),
-            EventData::SteeringInjected { content } => injected.push(content.clone()),
+            EventData::SteeringInjected { content, .. } => injected.push(content.clone()),
             _ => {}
         })
         .await;
