@@ -342,6 +342,9 @@ mod tests {
     fn empty_and_equal_texts_are_refused() {
         assert_eq!(replace("a", "", "b", false), Err(EditError::Empty));
         assert_eq!(replace("a", "a", "a", false), Err(EditError::Unchanged));
+        assert_eq!(replace("\t “\t\n", "\n", "\n", false), Err(EditError::Unchanged));
+        // Also where it could not be told which of several is meant.
+        assert_eq!(replace("a a", "a", "a", false), Err(EditError::Unchanged));
         assert_eq!(replace("a\n\n b", "\n \n", "x", false), Err(EditError::NotFound));
     }
 
@@ -364,17 +367,19 @@ mod tests {
             text in "[ab \t\n“é-]{1,60}", from in 0usize..60, length in 1usize..12, new in "[xy\n]{0,8}",
         ) {
             let at = |n: usize| text.char_indices().nth(n).map_or(text.len(), |(at, _)| at);
+            let from = from % text.chars().count();
             let (start, end) = (at(from), at(from + length));
             let old = &text[start..end];
-            prop_assume!(!old.is_empty());
             let times = text.char_indices().filter(|(at, _)| text[*at..].starts_with(old)).count();
             match replace(&text, old, &new, false) {
                 Ok(edit) => {
+                    prop_assert_ne!(old, &new);
                     prop_assert_eq!(times, 1);
                     prop_assert_eq!(edit.step, Step::Exact);
                     prop_assert_eq!(edit.text, [&text[..start], new.as_str(), &text[end..]].concat());
                 }
                 Err(EditError::NotUnique(lines)) => prop_assert!(times > 1 && lines.len() > 1),
+                Err(EditError::Unchanged) => prop_assert_eq!(old, new),
                 Err(error) => prop_assert!(false, "{error:?}"),
             }
         }
