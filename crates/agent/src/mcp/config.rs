@@ -96,6 +96,14 @@ pub enum McpConfigError {
         /// With line and column.
         source: serde_json::Error,
     },
+    /// Something of what a client gave is not what it should be.
+    #[error("{place}: {why}")]
+    Given {
+        /// Such as `mcpServers.github.args`.
+        place: String,
+        /// What is wrong, and what would be right.
+        why: String,
+    },
     /// Something in it is not what it should be.
     #[error("{}: {place}: {why}", path.display())]
     Value {
@@ -107,6 +115,9 @@ pub enum McpConfigError {
         why: String,
     },
 }
+
+/// Looks up a variable; without it, `${NAME}` stands for itself.
+type Variables<'a> = Option<&'a dyn Fn(&str) -> Option<String>>;
 
 /// Where in the file, and why.
 type Wrong = (String, String);
@@ -128,18 +139,21 @@ impl McpConfig {
         let value: Value = serde_json::from_slice(&text)
             .map_err(|source| McpConfigError::Json { path: path.clone(), source })?;
         let directory = path.parent().unwrap_or(Path::new("/"));
-        Self::parse(&value, directory, &variable).map_err(|(place, why)| McpConfigError::Value {
-            path,
-            place,
-            why,
-        })
+        Self::parse(&value, directory, Some(&variable))
+            .map_err(|(place, why)| McpConfigError::Value { path, place, why })
     }
 
-    fn parse(
-        value: &Value,
-        directory: &Path,
-        variable: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, Wrong> {
+    /// Reads what a client says in the form of a file. Nothing in it stands for a variable of this
+    /// process; `directory` is where the programs run.
+    ///
+    /// # Errors
+    /// [`McpConfigError::Given`].
+    pub fn given(value: &Value, directory: &Path) -> Result<Self, McpConfigError> {
+        Self::parse(value, directory, None)
+            .map_err(|(place, why)| McpConfigError::Given { place, why })
+    }
+
+    fn parse(value: &Value, directory: &Path, variable: Variables<'_>) -> Result<Self, Wrong> {
         let mut config = Self::default();
         let root = object(value, "(root)")?;
         let servers = root.get("mcpServers").ok_or_else(|| {
@@ -170,7 +184,7 @@ struct Reader<'a> {
     members: &'a Map<String, Value>,
     place: String,
     directory: &'a Path,
-    variable: &'a dyn Fn(&str) -> Option<String>,
+    variable: Variables<'a>,
 }
 
 impl Reader<'_> {

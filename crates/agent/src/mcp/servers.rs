@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use canon_runtime::task::{TaskSpec, spawn};
@@ -51,6 +51,8 @@ pub struct McpServers {
     tools: Vec<Arc<dyn Tool>>,
     notes: Vec<String>,
     over: CancellationToken,
+    /// Of the session that is followed.
+    following: Mutex<CancellationToken>,
     _on_drop: DropGuard,
 }
 
@@ -67,6 +69,7 @@ impl McpServers {
             servers: config.servers.into_iter().map(new).collect(),
             tools: Vec::new(),
             notes: config.warnings,
+            following: Mutex::new(over.child_token()),
             _on_drop: over.clone().drop_guard(),
             over,
         };
@@ -118,11 +121,16 @@ impl McpServers {
     }
 
     /// Gives the session the tools of servers that say that theirs have changed, until
-    /// [`close`](Self::close). A tool that is gone stays on offer; calls of it fail.
+    /// [`close`](Self::close), or until another session takes its place. A tool that is gone stays
+    /// on offer; calls of it fail.
     pub fn follow(&self, session: &SessionHandle) {
+        let following = self.over.child_token();
+        let mut current = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, following.clone()).cancel();
+        drop(current);
         for server in &self.servers {
             let (server, session) = (Arc::clone(server), session.clone());
-            let over = self.over.clone();
+            let over = following.clone();
             drop(spawn(TaskSpec::new("mcp tools"), async move {
                 over.run_until_cancelled(follow(&server, &session)).await;
             }));

@@ -7,6 +7,7 @@ mod permission;
 mod progress;
 mod prompt;
 mod replay;
+mod servers;
 mod session;
 mod stop;
 mod stored;
@@ -19,7 +20,7 @@ use canon_exec::sandbox::SandboxPolicy;
 use canon_llm::{LlmError, NOT_CONFIGURED};
 use canon_protocol::acp::agent::{
     AgentCall, AgentCapabilities, AuthMethod, Authenticate, CancelRequest, ClientCapabilities,
-    Implementation, Initialize, Initialized, LoadSession, NewSession, OfSession,
+    Implementation, Initialize, Initialized, LoadSession, McpCapabilities, NewSession, OfSession,
     PromptCapabilities, SessionCapabilities, SessionOpened, Yes, parse, read,
 };
 use canon_protocol::acp::{AUTH_REQUIRED, PROTOCOL_VERSION, RESOURCE_NOT_FOUND};
@@ -231,6 +232,7 @@ impl Server {
                     embedded_context: true,
                     ..PromptCapabilities::default()
                 },
+                mcp_capabilities: McpCapabilities { http: cfg!(feature = "mcp"), sse: false },
                 session_capabilities: SessionCapabilities {
                     additional_directories: Some(Yes {}),
                     close: Some(Yes {}),
@@ -238,7 +240,6 @@ impl Server {
                     resume: keeps,
                     delete: keeps,
                 },
-                ..AgentCapabilities::default()
             },
             auth_methods: vec![AuthMethod {
                 id: ENVIRONMENT.to_owned(),

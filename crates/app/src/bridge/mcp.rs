@@ -1,8 +1,9 @@
 //! MCP servers for a session: the operator's file, and what the agent gets of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use canon_agent::{SessionHandle, SessionOptions};
+use serde_json::Value;
 
 use crate::error::Error;
 
@@ -26,6 +27,15 @@ impl Servers {
             None => Ok(Self(None)),
             Some(file) => Ok(Self(Some(start(file, workspace).await?))),
         }
+    }
+
+    /// Starts what a client gives, in the form of such a file; programs run in the first of `roots`,
+    /// the directories of the session.
+    ///
+    /// # Errors
+    /// What is wrong with them, or a server that does not start.
+    pub async fn given(servers: &Value, roots: Vec<PathBuf>) -> Result<Self, Error> {
+        Ok(Self(Some(start_given(servers, roots).await?)))
     }
 
     /// What people should know of them.
@@ -72,11 +82,27 @@ async fn start(file: &Path, workspace: &Path) -> Result<McpServers, Error> {
         .map_err(|error| Error::environment(error.to_string()))
 }
 
+#[cfg(feature = "mcp")]
+async fn start_given(servers: &Value, roots: Vec<PathBuf>) -> Result<McpServers, Error> {
+    let directory = roots.first().map_or(Path::new("/"), PathBuf::as_path);
+    let config = canon_agent::mcp::McpConfig::given(servers, directory)
+        .map_err(|error| Error::input(error.to_string()))?;
+    McpServers::start(config, roots).await.map_err(|error| Error::environment(error.to_string()))
+}
+
 #[cfg(not(feature = "mcp"))]
 async fn start(_: &Path, _: &Path) -> Result<McpServers, Error> {
-    Err(Error::input(
-        "this canon was built without the feature `mcp`, so it speaks to no MCP server",
-    ))
+    Err(not_built())
+}
+
+#[cfg(not(feature = "mcp"))]
+async fn start_given(_: &Value, _: Vec<PathBuf>) -> Result<McpServers, Error> {
+    Err(not_built())
+}
+
+#[cfg(not(feature = "mcp"))]
+fn not_built() -> Error {
+    Error::input("this canon was built without the feature `mcp`, so it speaks to no MCP server")
 }
 
 #[cfg(not(feature = "mcp"))]

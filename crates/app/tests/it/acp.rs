@@ -3,9 +3,11 @@
 
 mod editor;
 
+use canon_testkit::mcp_server::McpHttpServer;
 use canon_testkit::sdks::Script;
 use serde_json::{Value, json};
 
+use super::exec_cmd::MCP_SERVER;
 use super::up::env::{TestEnv, until};
 use editor::Editor;
 
@@ -65,7 +67,7 @@ fn a_client_learns_what_there_is_and_errors_have_their_codes() {
     let capabilities = &about["agentCapabilities"];
     assert_eq!(capabilities["loadSession"], true);
     assert_eq!(capabilities["promptCapabilities"]["image"], true);
-    assert_eq!(capabilities["mcpCapabilities"], json!({ "http": false, "sse": false }));
+    assert_eq!(capabilities["mcpCapabilities"], json!({ "http": true, "sse": false }));
     let codes = [
         ("initialize", json!({ "protocolVersion": 1 }), -32600, "already"),
         ("terminal/create", json!({}), -32601, "terminal/create"),
@@ -320,4 +322,59 @@ fn the_official_client_can_work_with_it() {
     assert_eq!(told["listed"], json!(["do it"]));
     assert_eq!(env.read("work/a.txt"), "from the agent\n");
     env.assert_nothing_left();
+}
+
+#[test]
+fn mcp_servers_of_the_client_live_as_long_as_the_session() {
+    let said = "mine given, in ";
+    let env = place(&[
+        tool(0, "My_place__where", json!({})),
+        after(1, "My_place__where", said, "found"),
+        tool(2, "web__echo", json!({ "text": "over http" })),
+        after(3, "web__echo", "over http", "heard"),
+    ]);
+    let ended = env.path("ended");
+    let script = format!("trap 'echo > {}' EXIT\n{MCP_SERVER}", ended.display());
+    let server = env.write("server.sh", &script);
+    let program = json!({ "name": "My place", "command": "bash", "args": [server],
+        "env": [{ "name": "MINE", "value": "given" }] });
+    let web = McpHttpServer::start("Bearer of-the-test").unwrap();
+    let header = |value: &str| json!([{ "name": "Authorization", "value": value }]);
+    let address = json!({ "type": "http", "name": "web", "url": web.url(),
+        "headers": header("Bearer of-the-test") });
+
+    let mut editor = start(&env, &["--mode", "auto"]);
+    editor.initialize(false);
+    let with = |servers: &[&Value]| json!({ "cwd": env.path("work"), "mcpServers": servers });
+    let crash = "echo no $MY_TOKEN >&2; exit 7";
+    let crashing = json!({ "name": "bad one", "command": "bash", "args": ["-c", crash],
+        "env": [{ "name": "MY_TOKEN", "value": "hush-hush-hush" }] });
+    let locked = json!({ "type": "http", "name": "locked", "url": web.url(),
+        "headers": header("Bearer wrong-wrong") });
+    let old = json!({ "type": "sse", "name": "old", "url": web.url(), "headers": [] });
+    for (server, code, why) in [
+        (&crashing, -32603, &["MCP server `bad_one`", "exit status: 7", "no [redacted]"][..]),
+        (&locked, -32603, &["MCP server `locked`"][..]),
+        (&old, -32602, &["mcpServers.old.type", "streamable HTTP"][..]),
+    ] {
+        let error = editor.answer("session/new", &with(&[server]))["error"].clone();
+        assert_eq!(error["code"], code, "{error}");
+        let message = error["message"].as_str().unwrap();
+        assert!(why.iter().all(|why| message.contains(why)), "{message}");
+        assert!(!message.contains("hush") && !message.contains("wrong-wrong"), "{message}");
+    }
+
+    let session = editor.result("session/new", &with(&[&program]))["sessionId"].clone();
+    let session = session.as_str().unwrap();
+    assert_eq!(editor.says(session, "where are we"), "end_turn");
+    assert_eq!(editor.text(session, "agent_message_chunk"), "found");
+    assert!(!ended.exists());
+    editor.result("session/close", &json!({ "sessionId": session }));
+    assert!(ended.exists());
+    let mut again = with(&[&address]);
+    again["sessionId"] = json!(session);
+    editor.result("session/resume", &again);
+    assert_eq!(editor.says(session, "say it"), "end_turn");
+    assert_eq!(editor.text(session, "agent_message_chunk"), "foundheard");
+    editor.finish(&env);
 }

@@ -208,7 +208,7 @@ fn an_interrupt_ends_it_with_its_processes() {
 }
 
 /// A server of the Model Context Protocol with one tool, which tells of a variable and of its place.
-const MCP_SERVER: &str = r#"
+pub(super) const MCP_SERVER: &str = r#"
 while read -r line; do
     id=$(sed -n 's/.*"id":\([0-9]*\).*/\1/p' <<<"$line")
     case $line in

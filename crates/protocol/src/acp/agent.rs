@@ -78,13 +78,19 @@ pub struct McpServer {
     pub headers: Vec<NameValue>,
 }
 
-/// A variable or a header.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A variable or a header. Its value may be a secret and does not print.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NameValue {
     /// Its name.
     pub name: String,
     /// Its value.
     pub value: String,
+}
+
+impl std::fmt::Debug for NameValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NameValue").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// Result of `session/new`, `session/load` and `session/resume`.

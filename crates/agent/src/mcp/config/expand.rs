@@ -3,34 +3,41 @@
 use canon_exec::process::is_secret_name;
 use canon_runtime::secret::Secret;
 
+use super::Variables;
+
 /// Puts values in, and keeps those that look like secrets.
 pub(super) struct Expander<'a> {
-    variable: &'a dyn Fn(&str) -> Option<String>,
+    variable: Variables<'a>,
     pub(super) secrets: Vec<Secret>,
 }
 
 impl<'a> Expander<'a> {
-    pub(super) fn new(variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn new(variable: Variables<'a>) -> Self {
         Self { variable, secrets: Vec::new() }
     }
 
     /// `text` with its variables; what a variable holds is not looked at again. Any other `$` stands
     /// for itself. An error names the variable.
     pub(super) fn expand(&mut self, text: &str) -> Result<String, String> {
+        let Some(variable) = self.variable else { return Ok(text.to_owned()) };
         let mut expanded = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
             let (inside, behind) =
                 after.split_once('}').ok_or_else(|| "a `${` has no `}`".to_owned())?;
             expanded.push_str(before);
-            expanded.push_str(&self.value(inside)?);
+            expanded.push_str(&self.value(inside, variable)?);
             rest = behind;
         }
         expanded.push_str(rest);
         Ok(expanded)
     }
 
-    fn value(&mut self, inside: &str) -> Result<String, String> {
+    fn value(
+        &mut self,
+        inside: &str,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<String, String> {
         let (name, default) = match inside.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
             None => (inside, None),
@@ -40,7 +47,7 @@ impl<'a> Expander<'a> {
         if !is_name {
             return Err(format!("`${{{name}}}` does not name a variable"));
         }
-        let found = (self.variable)(name).filter(|value| !value.is_empty());
+        let found = variable(name).filter(|value| !value.is_empty());
         if let Some(value) = &found
             && is_secret_name(name)
         {

@@ -11,7 +11,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn parse(value: Value) -> Result<McpConfig, Wrong> {
-    McpConfig::parse(&value, Path::new("/etc/canon"), &variable)
+    McpConfig::parse(&value, Path::new("/etc/canon"), Some(&variable))
 }
 
 fn one(server: Value) -> Result<ServerConfig, Wrong> {
@@ -133,4 +133,17 @@ fn a_file_is_named_in_what_is_wrong_with_it() {
     assert!(error.ends_with("mcp.json: mcpServers: expected an object"), "{error}");
     std::fs::write(&path, "{\"mcpServers\": {\"a\": {\"command\": \"x\"}}}").unwrap();
     assert_eq!(read().unwrap(), 1);
+}
+
+#[test]
+fn what_a_client_gives_stands_for_itself() {
+    let server = json!({"command": "/s", "args": ["${HOME}", "${"], "env": {"A_KEY": "${HOME}"}});
+    let given = json!({"mcpServers": {"x": server}});
+    let config = McpConfig::given(&given, Path::new("/work")).unwrap();
+    let Endpoint::Program { argv, env, cwd } = &config.servers[0].endpoint else { panic!() };
+    assert_eq!(argv, &["/s", "${HOME}", "${"]);
+    assert_eq!((env["A_KEY"].expose(), cwd.as_path()), ("${HOME}", Path::new("/work")));
+    assert_eq!(config.servers[0].secrets.len(), 1);
+    let wrong = McpConfig::given(&json!({"mcpServers": {"x": {}}}), Path::new("/work"));
+    assert!(wrong.unwrap_err().to_string().starts_with("mcpServers.x: expected either"));
 }

@@ -79,12 +79,10 @@ impl Progress {
                 if *code == WarningCode::ReplyDiscarded {
                     (self.message, self.thought) = (None, None);
                 }
-                let matters = matters(*code);
-                if self.notices || matters {
+                if matters(*code) {
                     return vec![self.word("warning", message)];
                 }
-                tracing::warn!(message, "session");
-                Vec::new()
+                self.warning(message).into_iter().collect()
             }
             EventData::LoopDetection { message, .. } if self.notices => {
                 vec![self.word("warning", message)]
@@ -92,6 +90,15 @@ impl Progress {
             EventData::TurnLimit { message, .. } => vec![self.word("error", message)],
             _ => Vec::new(),
         }
+    }
+
+    /// A warning that explains nothing of what is seen: for notices, else for the log.
+    pub(super) fn warning(&self, message: &str) -> Option<SessionUpdate> {
+        if self.notices {
+            return Some(self.word("warning", message));
+        }
+        tracing::warn!(message, "session");
+        None
     }
 
     /// Ends what a prompt that broke off left open.

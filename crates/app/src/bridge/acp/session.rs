@@ -26,8 +26,9 @@ use super::files::EditorFiles;
 use super::options::{ApprovalMode, DEFAULT_EFFORT, EFFORT, MODE, MODEL, Settings, modes};
 use super::permission::{Gate, Reviewer};
 use super::progress::Progress;
-use super::{Setup, invalid, no_model, prompt, refusal, stop, value};
+use super::{Setup, invalid, no_model, prompt, refusal, servers, stop, value};
 use crate::bridge::agent::{self, Limits, Model, Sandbox};
+use crate::bridge::mcp::Servers;
 use crate::threads::{Origin, Store, Thread};
 
 /// What a session is told; requests are answered by it.
@@ -122,12 +123,6 @@ pub(super) async fn open(
     kept: Option<(Thread, Vec<Turn>)>,
 ) -> Result<Opened, RpcError> {
     let Opening { peer, client, setup } = opening;
-    if let Some(server) = new.mcp_servers.first() {
-        return Err(invalid(format!(
-            "mcpServers: {}: this agent connects no MCP servers of a client; leave them out",
-            server.name
-        )));
-    }
     // A conversation goes on with its own model: only that reads all of what is in it.
     let own = kept.as_ref().map(|(thread, _)| thread.meta());
     let own = own.map(|meta| format!("{}/{}", meta.provider, meta.model));
@@ -142,14 +137,15 @@ pub(super) async fn open(
     let sandbox =
         Sandbox { policy: with_roots(setup.policy.clone(), &more), masked: setup.masked.clone() };
     let inner = sandbox.environment(&cwd).await.map_err(|error| refusal(INTERNAL_ERROR, &error))?;
+    let mut roots = vec![cwd.clone()];
+    roots.extend(more);
+    let servers = servers::start(&new.mcp_servers, roots.clone()).await?;
     let (thread, history) = match kept {
         Some((thread, history)) => (Some(thread), history),
         None => (setup.store.as_ref().map(|store| begun(store, &model, &cwd)), Vec::new()),
     };
     let session_id = thread.as_ref().map_or_else(|| id::new("session"), Thread::id);
     let voice = Voice { peer, session_id: session_id.as_str().into() };
-    let mut roots = vec![cwd.clone()];
-    roots.extend(more);
     let environment: Arc<dyn ExecutionEnvironment> =
         Arc::new(EditorFiles { inner, voice: voice.clone(), offers: client.fs, roots });
     let gate = Arc::new(Gate::new(setup.mode));
@@ -173,17 +169,19 @@ pub(super) async fn open(
         reviewer: Arc::new(reviewer),
         thread: thread.map(Arc::new),
         settings,
+        servers,
     };
     let mut options = parts.options()?;
     let is_named = !history.is_empty();
     options.history = history;
     parts.settings.reasons = options.profile.capabilities.reasoning;
-    let session = agent::session(options).map_err(|error| refusal(INTERNAL_ERROR, &error))?;
+    let session = parts.begin(options)?;
     let answer = SessionOpened {
         session_id: None,
         modes: Some(modes(parts.settings.mode)),
         config_options: Some(parts.settings.options()),
     };
+    let notes = parts.servers.notes().iter().map(|note| format!("MCP: {note}")).collect();
     let talk = Talk {
         progress: Progress::new(cwd.clone(), Arc::clone(&gate), client.session.notices.is_some()),
         voice: voice.clone(),
@@ -192,6 +190,7 @@ pub(super) async fn open(
         session,
         is_over: false,
         is_named,
+        notes,
         running: None,
     };
     let (commands, inbox) = mpsc::unbounded_channel();
@@ -237,6 +236,7 @@ struct Parts {
     reviewer: Arc<Reviewer>,
     thread: Option<Arc<Thread>>,
     settings: Settings,
+    servers: Servers,
 }
 
 impl Parts {
@@ -252,7 +252,14 @@ impl Parts {
         }
         options.config.interactive = true;
         options.config.reasoning_effort.clone_from(&self.settings.effort);
+        self.servers.join(&mut options);
         Ok(options)
+    }
+
+    fn begin(&self, options: SessionOptions) -> Result<Session, RpcError> {
+        let session = agent::session(options).map_err(|error| refusal(INTERNAL_ERROR, &error))?;
+        self.servers.follow(&session.handle());
+        Ok(session)
     }
 }
 
@@ -274,6 +281,8 @@ struct Talk {
     /// It failed; the next prompt begins another with its conversation.
     is_over: bool,
     is_named: bool,
+    /// What is odd about its servers, to be said once the client knows the session.
+    notes: Vec<String>,
     running: Option<Running>,
 }
 
@@ -295,6 +304,7 @@ impl Talk {
         // before we do.
         let _ = self.session.abort();
         while self.session.next_event().await.is_some() {}
+        self.parts.servers.close().await;
         if let Some(running) = self.running.take() {
             self.finish(&running.request, Ok(StopReason::Cancelled)).await;
         }
@@ -359,6 +369,11 @@ impl Talk {
             let updated_at = None;
             self.voice.update(SessionUpdate::SessionInfoUpdate { title, updated_at }).await;
         }
+        for note in std::mem::take(&mut self.notes) {
+            if let Some(update) = self.progress.warning(&note) {
+                self.voice.update(update).await;
+            }
+        }
         Ok(())
     }
 
@@ -368,7 +383,7 @@ impl Talk {
             |error: canon_agent::SessionClosed| RpcError::new(INTERNAL_ERROR, error.to_string());
         let mut options = self.parts.options()?;
         options.history = self.session.history().await.map_err(lost)?;
-        self.session = agent::session(options).map_err(|error| refusal(INTERNAL_ERROR, &error))?;
+        self.session = self.parts.begin(options)?;
         self.is_over = false;
         Ok(())
     }
