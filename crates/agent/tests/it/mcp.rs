@@ -15,11 +15,15 @@ const PROBES: usize = 100;
 /// Marks the processes of a test.
 const MARK: &str = "CANON_TEST_MCP";
 
-/// The example program, which cargo builds beside the tests.
+/// The example program, which cargo builds beside the tests unless some are named.
 fn fake() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let program = own.parent().unwrap().parent().unwrap().join("examples/mcp_server");
-    assert!(program.is_file(), "{} is missing: run the tests with cargo", program.display());
+    assert!(
+        program.is_file(),
+        "{} is missing: cargo leaves examples out when tests are named; run `cargo build -p canon-agent --features mcp --example mcp_server`",
+        program.display()
+    );
     program
 }
 

@@ -9,11 +9,15 @@ use canon_exec::{
     SandboxedEnvironment,
 };
 
-/// The example program, which cargo builds beside the tests.
+/// The example program, which cargo builds beside the tests unless some are named.
 pub(crate) fn helper_program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let program = own.parent().unwrap().parent().unwrap().join("examples/exec_helper");
-    assert!(program.is_file(), "{} is missing: run the tests with cargo", program.display());
+    assert!(
+        program.is_file(),
+        "{} is missing: cargo leaves examples out when tests are named; run `cargo build -p canon-exec --example exec_helper`",
+        program.display()
+    );
     program
 }
 
