@@ -4,6 +4,7 @@ pub mod acp;
 pub mod app_server;
 pub mod ask;
 pub mod client;
+mod elsewhere;
 pub mod exec;
 mod logs;
 pub mod models;

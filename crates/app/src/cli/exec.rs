@@ -12,13 +12,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use canon_agent::tools::{FetchPolicy, HostPattern, WebFetch};
 use canon_agent::{Input, Journal};
+use canon_exec::ExecutionEnvironment;
 use canon_exec::sandbox::SandboxPolicy;
 use clap::ValueEnum;
 
 use self::conversation::Conversation;
 use self::outcome::Report;
 use self::shape::Shape;
+use super::elsewhere::Elsewhere;
 use super::{logs, print, runtime};
 use crate::bridge::agent::{self, Limits, Model, Sandbox};
 use crate::bridge::mcp::Servers;
@@ -61,6 +64,12 @@ pub struct Args {
     /// Let sandboxed commands use the network
     #[arg(long)]
     network: bool,
+    /// Let the agent fetch pages of this host: a name, *.NAME for those below it, or * for all with
+    /// public addresses; may be repeated. Canon fetches them itself, outside the sandbox
+    #[arg(long, value_name = "HOST")]
+    allow_fetch: Vec<HostPattern>,
+    #[command(flatten)]
+    elsewhere: Elsewhere,
     /// An image to look at, a file or a URL; may be repeated
     #[arg(long, value_name = "PATH|URL")]
     image: Vec<String>,
@@ -123,7 +132,7 @@ pub fn run(args: Args) -> Result<ExitCode, Error> {
 async fn work(
     args: &Args,
     input: Input,
-    mut conversation: Conversation,
+    conversation: Conversation,
     model: &Model,
     shape: Option<Shape>,
 ) -> Result<Report, Error> {
@@ -134,10 +143,25 @@ async fn work(
     };
     let sandbox =
         Sandbox { policy: policy.with_network(args.network), masked: vec![crate::home::state()?] };
-    let environment = sandbox.environment(&conversation.cwd).await?;
-    let found = environment.sandbox();
-    let mut out = drive::Out::new(args, &conversation.cwd);
-    out.begin(&found, model, &conversation);
+    let environment = args.elsewhere.environment(&sandbox, &conversation.cwd).await?;
+    let there = Arc::clone(&environment);
+    let report = work_in(there, args, input, conversation, model, shape).await;
+    if let Err(error) = environment.cleanup().await {
+        warn(args, format_args!("cleaning up: {error}"));
+    }
+    report
+}
+
+async fn work_in(
+    environment: Arc<dyn ExecutionEnvironment>,
+    args: &Args,
+    input: Input,
+    mut conversation: Conversation,
+    model: &Model,
+    shape: Option<Shape>,
+) -> Result<Report, Error> {
+    let mut out = drive::Out::new(args, environment.working_directory());
+    out.begin(&environment.sandbox(), model, &conversation);
     let limits = Limits {
         max_turns: args.max_turns,
         max_tokens: args.budget_tokens,
@@ -148,6 +172,10 @@ async fn work(
     let last = shape.as_ref().map(Shape::instructions);
     let layers: Vec<String> = conversation.instructions.clone().into_iter().chain(last).collect();
     options.user_instructions = (!layers.is_empty()).then(|| layers.join("\n\n"));
+    if !args.allow_fetch.is_empty() {
+        let policy = FetchPolicy::new(args.allow_fetch.clone());
+        options.extra_tools.push(Arc::new(WebFetch::new(policy)));
+    }
     let servers = Servers::start(args.mcp_config.as_deref(), &conversation.cwd).await?;
     for note in servers.notes() {
         warn(args, note);

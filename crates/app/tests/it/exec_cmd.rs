@@ -264,5 +264,113 @@ fn what_is_wrong_with_mcp_servers_is_said_before_any_work() {
     let none = with(&env, "{\"mcpServers\": {}}");
     assert_eq!(none.code, Some(0), "{}", none.stderr);
     assert!(none.stderr.contains("is in the workspace"), "{}", none.stderr);
+}
+
+#[test]
+fn pages_are_fetched_from_the_hosts_that_are_named_and_from_no_other() {
+    let call = |tools: Value| {
+        let fetch =
+            json!({ "name": "web_fetch", "arguments": { "url": "https://other.example/" } });
+        json!({ "when": { "turn": 0, "tools": tools }, "reply": { "tool_calls": [fetch] } })
+    };
+    let result = |needs: &str, text: &str| {
+        let results = json!([{ "name": "web_fetch", "is_error": true, "contains": needs }]);
+        json!({ "when": { "turn": 1, "tool_results": results }, "reply": { "text": text } })
+    };
+    let refused = "`other.example` is not allowed; allowed: docs.rs, *.example.org";
+    let entries = [
+        call(json!(["web_fetch"])),
+        call(json!([])),
+        result(refused, "offered"),
+        result("web_fetch", "not offered"),
+    ];
+    let hosts = ["--allow-fetch", "docs.rs", "--allow-fetch", "*.example.org"];
+    let ended = exec(&place(&entries), &[&["look"][..], &hosts].concat());
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "offered\n"), "{}", ended.stderr);
+    // Who fetches without the tool is told so; the first entry does not even fit.
+    let ended = exec(&place(&entries[1..]), &["look"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "not offered\n"), "{}", ended.stderr);
+    let ended = exec(&place(&entries[..1]), &["look"]);
+    assert_refused_after_work(&ended, 1, &["no entry of the transcript fits", "web_fetch"]);
+    let ended = exec(&place(&entries), &["look", "--allow-fetch", "https://docs.rs"]);
+    assert_refused(&ended, 2, &["--allow-fetch", "`https://docs.rs` is no host"]);
+}
+
+#[test]
+fn what_subagents_do_is_shown_below_their_names() {
+    let reply = |first: &str, turn: u32, name: &str, arguments: Value| {
+        let call = json!({ "name": name, "arguments": arguments });
+        json!({ "when": { "first_user": first, "turn": turn }, "reply": { "tool_calls": [call] } })
+    };
+    let done = |first: &str, turn: u32, text: &str| json!({ "when": { "first_user": first, "turn": turn }, "reply": { "text": text } });
+    let env = place(&[
+        reply("the whole", 0, "spawn_agent", json!({ "task": "a part" })),
+        reply("the whole", 1, "wait", json!({})),
+        done("the whole", 2, "All of it."),
+        reply("a part", 0, "shell", json!({ "command": "echo made > made" })),
+        done("a part", 1, "My part."),
+    ]);
+    let ended = exec(&env, &["the whole"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "All of it.\n"), "{}", ended.stderr);
+    for line in [
+        "\n· started agent-1: a part",
+        "\n  agent-1 · ran echo made > made (",
+        "\n  agent-1 » My part.\n",
+        "\n· waited for subagents",
+    ] {
+        assert!(ended.stderr.contains(line), "{line:?} is missing: {}", ended.stderr);
+    }
+    assert_eq!(env.read("project/made"), "made\n");
+}
+
+/// A client of no engine, whose container is this machine.
+const DOCKER: &str = r#"#!/bin/sh
+echo "$*" >> "$CANON_TEST_STATE/log"
+case $1 in
+  info) echo '28.2.2 ["name=seccomp"]' ;;
+  image) [ "$5" = img:1 ] || { echo "Error response from daemon: No such image: $5" >&2; exit 1; } ;;
+  container) [ "$5" = box ] && echo 'true false 0 false' || { echo "Error response from daemon: No such container: $5" >&2; exit 1; } ;;
+  run) while [ "$1" != -c ]; do shift; done; exec sh -c "$2" ;;
+  exec) shift 2; [ "$2" = sh ] || exit 64; shift; exec env -i PATH="$PATH" HOME=/ "$@" ;;
+  rm) ;;
+  *) exit 64 ;;
+esac
+"#;
+
+#[test]
+fn containers_and_other_machines_are_places_to_work_in() {
+    let mut env = place(&work());
+    let client = env.write("bin/docker", DOCKER);
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&client, executable).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    env.set("PATH", format!("{}:{path}", client.parent().unwrap().display()));
+    env.set("CANON_TEST_STATE", env.path("").to_str().unwrap());
+
+    let ended = exec(&env, &["make it", "--container-image", "img:1"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "It is made.\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("sandbox docker 28.2.2 (workspace-write, no network)"));
+    let log = env.read("log");
+    assert!(log.contains("--network none") && log.contains("rm --force"), "{log}");
+    assert_eq!(env.read("project/made"), "made\n");
+    let ended = exec(&env, &["make it", "--container-image", "other:1"]);
+    assert_refused(&ended, 3, &["no image `other:1`", "docker pull other:1"]);
+
+    // Nothing there confines, and that has to be said.
+    for flag in [["--container", "box"], ["--ssh", "localhost"]] {
+        let ended = exec(&env, &[&["make it"][..], &flag[..]].concat());
+        assert_refused(&ended, 2, &["workspace-write", "--sandbox danger-full-access"]);
+    }
+    std::fs::create_dir(env.path("there")).unwrap();
+    let there = env.path("there");
+    let full = ["--sandbox", "danger-full-access", "--remote-dir", there.to_str().unwrap()];
+    let ended = exec(&env, &[&["make it", "--container", "box"][..], &full].concat());
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "It is made.\n"), "{}", ended.stderr);
+    assert_eq!(env.read("there/made"), "made\n");
+    let ended = exec(&env, &[&["make it", "--container", "gone"][..], &full].concat());
+    assert_refused(&ended, 3, &["no container `gone`"]);
+    let ended = exec(&env, &[&["make it", "--ssh", "a b"][..], &full].concat());
+    assert_refused(&ended, 2, &["--ssh", "a b"]);
+    assert_refused(&exec(&env, &["make it", "--remote-dir", "/x"]), 2, &["--remote-dir"]);
     env.assert_nothing_left();
 }

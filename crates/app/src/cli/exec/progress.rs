@@ -2,8 +2,9 @@
 //! how it ended, and now and then what it costs. Pure: events in, lines out.
 
 mod call;
+mod subagent;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,6 +49,10 @@ pub(super) struct Progress {
     text: Option<String>,
     totals_at: u64,
     changed: BTreeSet<String>,
+    /// Of each subagent, by its id.
+    subagents: BTreeMap<String, Progress>,
+    /// Between an input and its end.
+    at_work: bool,
 }
 
 struct Open {
@@ -71,6 +76,8 @@ impl Progress {
             text: None,
             totals_at: 0,
             changed: BTreeSet::new(),
+            subagents: BTreeMap::new(),
+            at_work: false,
         }
     }
 
@@ -84,6 +91,7 @@ impl Progress {
         self.begun.get_or_insert(now);
         match &event.data {
             EventData::UserInput { .. } => {
+                self.at_work = true;
                 self.asked = Some((now, now + LONG));
                 Vec::new()
             }
@@ -136,7 +144,9 @@ impl Progress {
             | EventData::TurnLimit { message, .. } => {
                 self.after(Tone::Warning, "warning: ", message)
             }
+            EventData::Subagent { agent_id, event } => self.subagent(agent_id, event),
             EventData::ProcessingEnd { .. } | EventData::SessionEnd { .. } => {
+                self.at_work = false;
                 self.asked = None;
                 self.reads()
             }
@@ -164,6 +174,7 @@ impl Progress {
             let since = format!(" ({} so far)", duration(Duration::from_millis(ms)));
             self.line(Tone::Dim, "… ", &what, &since)
         }));
+        lines.extend(self.subagents_tick(now));
         lines
     }
 

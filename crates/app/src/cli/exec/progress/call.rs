@@ -24,6 +24,7 @@ pub(super) struct End<'a> {
 pub(super) fn what(tool: &str, arguments: &Value, cwd: &Path) -> String {
     match (tool, subject(arguments, cwd)) {
         ("shell", Some(command)) => format!("running {command}"),
+        ("wait", _) => format!("waiting for {}", subagents(arguments)),
         (tool, Some(subject)) => format!("{tool} {subject}"),
         (tool, None) => tool.to_owned(),
     }
@@ -60,6 +61,10 @@ pub(super) fn done(tool: &str, arguments: &Value, end: &End<'_>, cwd: &Path) -> 
         "list_dir" => format!("listed {}", if subject.is_empty() { "." } else { &subject }),
         "read_many_files" => format!("read {subject}"),
         "web_fetch" => format!("fetched {subject}"),
+        "spawn_agent" => format!("started {}: {subject}", subagents(end.details)),
+        "send_input" => format!("told {}: {subject}", subagents(arguments)),
+        "wait" => format!("waited for {}", subagents(arguments)),
+        "close_agent" => format!("ended {}", subagents(arguments)),
         _ => format!("called {tool} {subject}").trim_end().to_owned(),
     };
     (what, brackets(slow.into_iter().collect()))
@@ -129,7 +134,9 @@ fn subject(arguments: &Value, cwd: &Path) -> Option<String> {
     if let Some(command) = text("command") {
         return Some(command.to_owned());
     }
-    if let Some(found) = ["pattern", "url", "query", "task", "prompt"].into_iter().find_map(text) {
+    if let Some(found) =
+        ["pattern", "url", "query", "task", "message", "prompt"].into_iter().find_map(text)
+    {
         return Some(found.to_owned());
     }
     if let Some(path) = ["file_path", "path", "dir_path", "directory"].into_iter().find_map(text) {
@@ -140,6 +147,14 @@ fn subject(arguments: &Value, cwd: &Path) -> Option<String> {
     let paths: Vec<String> =
         paths.iter().filter_map(Value::as_str).map(|path| shown(path, cwd)).collect();
     Some(paths.join(", "))
+}
+
+/// The subagents that `names` has the ids of.
+fn subagents(names: &Value) -> String {
+    let listed = names["agent_ids"].as_array();
+    let ids = names.get("agent_id").into_iter().chain(listed.into_iter().flatten());
+    let ids: Vec<&str> = ids.filter_map(Value::as_str).collect();
+    if ids.is_empty() { "subagents".to_owned() } else { ids.join(", ") }
 }
 
 /// A path as people write it: from the working directory on.

@@ -1,4 +1,4 @@
-use canon_agent::WarningCode;
+use canon_agent::{Outcome, Status, WarningCode};
 use serde_json::json;
 
 use super::*;
@@ -183,4 +183,86 @@ fn totals_come_now_and_then() {
         shown.lines,
         ["  12,345 tokens, $ 0.5000, 30.0 s", "  12,345 tokens, $ 0.5000, 1 min 0 s",]
     );
+}
+
+#[test]
+fn what_subagents_do_is_below_their_ids() {
+    let mut shown = Shown::new(60);
+    let child = |shown: &mut Shown, id: &str, data: EventData| {
+        let event = SessionEvent { timestamp: shown.now, session_id: id.to_owned(), data };
+        let agent_id = id.to_owned();
+        shown.say(EventData::Subagent { agent_id, event: Box::new(event) });
+    };
+    let input = || EventData::UserInput { content: "part".to_owned(), images: 0 };
+    let outcome = |status: Status| Outcome {
+        status,
+        text: String::new(),
+        usage: canon_llm::Usage::default(),
+        cost_usd: None,
+        turns: 1,
+        tool_calls: 0,
+        earlier: None,
+    };
+    let end = |status| EventData::SessionEnd {
+        state: canon_agent::SessionState::Closed,
+        outcome: outcome(status),
+    };
+    let start = |tool: &str, arguments| EventData::ToolCallStart {
+        tool_name: tool.to_owned(),
+        call_id: "c".to_owned(),
+        arguments,
+    };
+    let done = |tool: &str, details| EventData::ToolCallEnd {
+        tool_name: tool.to_owned(),
+        call_id: "c".to_owned(),
+        output: String::new(),
+        is_error: false,
+        truncated: false,
+        details,
+        duration_ms: 100,
+    };
+    let details = json!({ "agent_id": "agent-1", "status": "running" });
+    shown.call("spawn_agent", json!({ "task": "look\nwell" }), "", details, 1);
+    child(&mut shown, "agent-1", input());
+    child(&mut shown, "agent-2", input());
+    let command = json!({ "command": "x".repeat(100) });
+    child(&mut shown, "agent-1", start("shell", command));
+    child(&mut shown, "agent-1", done("shell", json!({ "exit_code": 0 })));
+    assert_eq!(shown.lines.pop().unwrap().chars().count(), 60);
+    // Both have calls of one id at a time; each knows its own.
+    child(&mut shown, "agent-1", start("shell", json!({ "command": "make" })));
+    child(&mut shown, "agent-2", start("write_file", json!({ "file_path": "/w/n" })));
+    child(&mut shown, "agent-2", done("write_file", json!({ "path": "/w/n", "change": "add" })));
+    shown.begin("w", "wait", json!({ "agent_ids": ["agent-1", "agent-2"] }));
+    shown.tick(30_000);
+    child(&mut shown, "agent-1", done("shell", json!({ "exit_code": 0 })));
+    let text = EventData::AssistantTextEnd {
+        text: "All of it.".to_owned(),
+        reasoning: None,
+        response_id: None,
+    };
+    child(&mut shown, "agent-1", text);
+    child(&mut shown, "agent-1", end(Status::Completed));
+    // What is over ends once.
+    child(&mut shown, "agent-1", end(Status::Aborted));
+    let failed = Status::Failed { code: "server".to_owned(), message: "no, thanks".to_owned() };
+    child(&mut shown, "agent-2", end(failed));
+    shown.end("w", "wait", "", Value::Null, 1);
+    shown.call("close_agent", json!({ "agent_id": "agent-1" }), "", Value::Null, 1);
+    assert_eq!(
+        shown.lines,
+        [
+            "· started agent-1: look…",
+            "  agent-2 · created n",
+            "… waiting for agent-1, agent-2 (30.0 s so far)",
+            "  agent-1 … running make (30.0 s so far)",
+            "  agent-2 … waiting for the model (30.0 s so far)",
+            "  agent-1 · ran make (0.1 s)",
+            "  agent-1 » All of it.",
+            "  agent-2 · failed: no, thanks",
+            "· waited for agent-1, agent-2",
+            "· ended agent-1",
+        ]
+    );
+    assert_eq!(shown.progress.files_changed(), ["/w/n"]);
 }
