@@ -164,6 +164,7 @@ impl Progress {
             }
         }
         if let Some((since, say_at)) = &mut self.asked
+            && self.open.is_empty()
             && now >= *say_at
         {
             *say_at = now + now.saturating_sub(*since);
