@@ -89,7 +89,9 @@ fn script(mut raw: Raw, work: &Value) -> Told {
     let methods = said.iter().filter_map(method);
     let methods = methods.filter(|method| APART.iter().all(|(apart, _)| apart != method)).collect();
     let statuses = said.iter().filter(|said| said["method"] == "thread/status/changed");
-    let statuses = statuses.map(|said| said["params"]["status"].clone()).collect();
+    let mut statuses: Vec<_> = statuses.map(|said| said["params"]["status"].clone()).collect();
+    // Whether Codex says once more at its end that an archived thread is not loaded is chance.
+    statuses.dedup();
     let usage = |said: &&Value| said["method"] == "thread/tokenUsage/updated";
     Told { methods, usages: said.iter().filter(usage).count(), statuses, answers }
 }
