@@ -26,13 +26,16 @@ pub trait Approver: Send + Sync {
 pub struct PendingCall {
     /// The tool.
     pub tool_name: String,
-    /// The provider's id of the call, as in the session's events.
+    /// The id of the call, as in the session's events; unique among a session and its subagents.
     pub call_id: String,
-    /// They satisfy the tool's schema.
+    /// The subagent that wants it, `agent-1`, or `agent-1/agent-2` for one of its own; `None` for
+    /// the session itself.
+    pub agent_id: Option<String>,
+    /// They satisfy the tool's schema, and have the names that it gives them.
     pub arguments: Map<String, Value>,
     /// What the call touches, as far as its tool can say.
     pub access: Access,
-    /// Where commands run and relative paths begin.
+    /// Where it runs: what the call says, else where relative paths begin.
     pub working_directory: PathBuf,
 }
 

@@ -98,9 +98,11 @@ pub enum EventData {
     ToolCallStart {
         /// The tool.
         tool_name: String,
-        /// The provider's id of the call.
+        /// The provider's id of the call; in a subagent behind the agents that lead to it, as in
+        /// `agent-1/call_7`, so that it is unique among a session and its subagents.
         call_id: String,
-        /// The arguments: an object, or the model's text where that is none.
+        /// The arguments, by the names that the tool gives them whatever the model called them: an
+        /// object, or the model's text where that is none.
         arguments: Value,
     },
     /// A running tool wrote something.

@@ -43,5 +43,6 @@ pub use session::{
 };
 pub use tools::{
     Access, CommandTimeouts, Tool, ToolContext, ToolError, ToolImage, ToolOutput, ToolRegistry,
+    canonical_arguments,
 };
 pub use truncate::OutputLimits;

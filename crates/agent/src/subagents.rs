@@ -4,6 +4,7 @@
 //! The parent's driver owns a [`Subagents`]; the tools through which a model uses it hold it too.
 //! What is known of the children is a pure [`roster`]; here is what runs them.
 
+mod path;
 mod prepare;
 mod roster;
 
@@ -21,6 +22,7 @@ use crate::config::Budget;
 use crate::session::{Event, EventReceiver, SessionHandle, SessionOptions, begin};
 use roster::{ChildNews, Roster};
 
+pub(crate) use path::AgentPath;
 pub(crate) use prepare::Order;
 pub(crate) use roster::{ChildStatus, Report, Waited};
 
@@ -29,6 +31,7 @@ pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(15);
 
 /// The subagents of one session.
 pub(crate) struct Subagents {
+    parent: AgentPath,
     inner: Mutex<Inner>,
     /// Counts changes of the roster, for those that wait.
     changed: watch::Sender<u64>,
@@ -48,13 +51,19 @@ struct Inner {
 
 impl Subagents {
     pub(crate) fn new(
+        parent: AgentPath,
         template: SessionOptions,
         inbox: mpsc::Sender<Event>,
         account: Account,
     ) -> Self {
         let inner =
             Inner { roster: Roster::default(), handles: BTreeMap::new(), template, closing: false };
-        Self { inner: Mutex::new(inner), changed: watch::Sender::new(0), inbox, account }
+        Self { parent, inner: Mutex::new(inner), changed: watch::Sender::new(0), inbox, account }
+    }
+
+    /// Whose subagents they are.
+    pub(crate) fn parent(&self) -> &AgentPath {
+        &self.parent
     }
 
     /// What the parent is made of now.
@@ -72,22 +81,23 @@ impl Subagents {
         let most = template.config.max_subagents;
         let task = order.task.clone();
         let options = prepare::options(template, order, env).await?;
-        // A child that is not admitted ends when it is dropped here, before its first call.
-        let (handle, events) =
-            begin(options, self.account.join()).map_err(|error| error.to_string())?;
-        let agent_id = {
+        let (agent_id, handle, events) = {
             let mut inner = self.lock();
             if inner.closing {
                 return Err("The session is about to end; nothing can be spawned.".to_owned());
             }
-            let agent_id = inner.roster.admit(most)?;
+            let agent_id = inner.roster.vacancy(most)?;
+            let (handle, events) =
+                begin(options, self.account.join(), self.parent.child(&agent_id))
+                    .map_err(|error| error.to_string())?;
+            inner.roster.admit(&agent_id);
             // Of those that are done, as many stay open for messages as may be at work.
             let idle = inner.roster.idle();
             for done in &idle[..idle.len().saturating_sub(most)] {
                 inner.close(done);
             }
             inner.handles.insert(agent_id.clone(), handle.clone());
-            agent_id
+            (agent_id, handle, events)
         };
         // A session that is over already says so in its events.
         let _ = handle.submit(task);

@@ -29,6 +29,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 pub use access::Access;
+pub use aliases::canonical_arguments;
 pub use apply_patch::ApplyPatch;
 pub use edit_file::EditFile;
 pub use glob::Glob;
@@ -60,6 +61,16 @@ pub trait Tool: Send + Sync {
         Access::Independent
     }
 
+    /// Where a call runs, for those that are asked whether it may.
+    fn working_directory(
+        &self,
+        arguments: &Map<String, Value>,
+        env: &dyn ExecutionEnvironment,
+    ) -> PathBuf {
+        let _ = arguments;
+        env.working_directory().to_owned()
+    }
+
     /// Runs one call. The arguments satisfy the schema. A failure is an output with `is_error`: the
     /// model reads it and tries something else. When `context.cancel` fires, it ends soon.
     async fn run(&self, arguments: Map<String, Value>, context: ToolContext) -> ToolOutput;
@@ -72,7 +83,7 @@ pub struct ToolContext {
     pub env: Arc<dyn ExecutionEnvironment>,
     /// Fires when the host gives the call up.
     pub cancel: CancellationToken,
-    /// The provider's id of the call.
+    /// The id of the call, as in the session's events.
     pub call_id: String,
     /// Takes output while the tool runs, for the host's eyes.
     pub output: OutputDeltas,

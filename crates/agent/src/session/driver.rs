@@ -326,6 +326,7 @@ impl Driver {
             env: Arc::clone(&self.setup.env),
             timeouts: timeouts(profile, &self.setup.config),
             parallel: profile.capabilities.parallel_tool_calls,
+            agent: self.children.0.parent().clone(),
             approver: self.setup.approver.clone(),
             images: profile.capabilities.images,
             inbox: self.inbox_sender.clone(),

@@ -1,6 +1,7 @@
 //! What the session machine is told.
 
 use canon_llm::{LlmError, Response};
+use serde_json::Value;
 
 use super::input::Input;
 use super::state::ModelSettings;
@@ -116,8 +117,11 @@ pub(crate) enum ModelNews {
 /// What can come of a tool call.
 #[derive(Debug, Clone)]
 pub(crate) enum ToolNews {
-    /// It is about to run: the host is told.
-    Started,
+    /// It is about to run, or will not: the host is told.
+    Started {
+        /// What the host is shown of its arguments.
+        arguments: Value,
+    },
     /// The host's review of it is over: its time counts from here.
     Reviewed,
     /// The host refused it, and wants the current input given up; its last news.

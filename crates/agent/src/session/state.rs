@@ -22,6 +22,7 @@ use crate::events::{
     Earlier, EventData, Limit, Outcome, SessionEvent, SessionState, Status, WarningCode,
 };
 use crate::pricing::{Price, Pricing};
+use crate::subagents::AgentPath;
 use model::Attempt;
 use subagents::ChildView;
 use tools::Round;
@@ -55,6 +56,7 @@ impl ModelSettings {
 /// What a machine begins with.
 pub(crate) struct MachineOptions {
     pub(crate) session_id: String,
+    pub(crate) agent: AgentPath,
     pub(crate) config: SessionConfig,
     pub(crate) model: ModelSettings,
     /// A history to go on with; empty for a new conversation.
@@ -66,6 +68,7 @@ pub(crate) struct MachineOptions {
 /// The state of one session.
 pub(crate) struct Machine {
     session_id: String,
+    agent: AgentPath,
     config: SessionConfig,
     model: ModelSettings,
     state: SessionState,
@@ -149,6 +152,7 @@ impl Machine {
             loops: LoopDetector::new(options.config.loop_detection_window),
             history_chars: history.iter().map(Turn::chars).sum(),
             session_id: options.session_id,
+            agent: options.agent,
             config: options.config,
             model: options.model,
             state: SessionState::Idle,

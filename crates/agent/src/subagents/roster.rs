@@ -90,8 +90,8 @@ pub(crate) enum Waited {
 }
 
 impl Roster {
-    /// A new child that has its first message, unless `most` are at work.
-    pub(crate) fn admit(&mut self, most: usize) -> Result<String, String> {
+    /// The id of the next child, unless `most` are at work.
+    pub(crate) fn vacancy(&self, most: usize) -> Result<String, String> {
         let running = self.running();
         if running.len() >= most {
             return Err(format!(
@@ -101,10 +101,14 @@ impl Roster {
                 running.join(", ")
             ));
         }
+        Ok(format!("agent-{}", self.children.len() + 1))
+    }
+
+    /// A new child that has its first message.
+    pub(crate) fn admit(&mut self, agent_id: &str) {
         let number = self.children.len() as u64 + 1;
-        let agent_id = format!("agent-{number}");
         let report = Report {
-            agent_id: agent_id.clone(),
+            agent_id: agent_id.to_owned(),
             status: ChildStatus::Running,
             closed: false,
             output: String::new(),
@@ -112,8 +116,7 @@ impl Roster {
             why: None,
         };
         let child = Child { number, report, on_their_way: 1, closing: false, interrupted: false };
-        self.children.insert(agent_id.clone(), child);
-        Ok(agent_id)
+        self.children.insert(agent_id.to_owned(), child);
     }
 
     /// One more message goes to it.
@@ -294,10 +297,16 @@ mod tests {
         roster.report("agent-1").unwrap().status
     }
 
+    fn admitted(roster: &mut Roster, most: usize) -> String {
+        let agent_id = roster.vacancy(most).unwrap();
+        roster.admit(&agent_id);
+        agent_id
+    }
+
     #[test]
     fn a_message_that_comes_after_the_end_of_a_task_begins_another_one() {
         let mut roster = Roster::default();
-        let id = roster.admit(1).unwrap();
+        let id = admitted(&mut roster, 1);
         roster.observe(&id, ChildNews::MessageTaken);
         // Sent while the child was already at its end.
         roster.send(&id).unwrap();
@@ -313,14 +322,14 @@ mod tests {
     fn whatever_stops_a_child_nobody_waits_for_it_forever() {
         for stop in [Status::Aborted, Status::Limit { limit: Limit::Turns }] {
             let mut roster = Roster::default();
-            let id = roster.admit(1).unwrap();
+            let id = admitted(&mut roster, 1);
             roster.send(&id).unwrap();
             roster.observe(&id, idle(stop));
             assert_eq!(status(&roster), ChildStatus::Failed);
             assert!(matches!(roster.waited(&[id], false), Ok(Waited::Over(_))));
         }
         let mut roster = Roster::default();
-        let id = roster.admit(1).unwrap();
+        let id = admitted(&mut roster, 1);
         roster.gone(&id);
         let report = roster.report(&id).unwrap();
         assert_eq!((report.status, report.closed), (ChildStatus::Failed, true));
@@ -329,7 +338,7 @@ mod tests {
     #[test]
     fn a_message_sent_after_an_interrupt_is_the_next_task() {
         let mut roster = Roster::default();
-        let id = roster.admit(1).unwrap();
+        let id = admitted(&mut roster, 1);
         roster.observe(&id, ChildNews::MessageTaken);
         roster.interrupt_all();
         roster.send(&id).unwrap();
@@ -343,7 +352,7 @@ mod tests {
     #[test]
     fn a_closed_child_keeps_its_result() {
         let mut roster = Roster::default();
-        let id = roster.admit(1).unwrap();
+        let id = admitted(&mut roster, 1);
         roster.observe(&id, ChildNews::MessageTaken);
         roster.observe(&id, idle(Status::Completed));
         assert_eq!(roster.idle(), ["agent-1"]);
@@ -359,17 +368,17 @@ mod tests {
     #[test]
     fn only_those_at_work_count_against_the_limit() {
         let mut roster = Roster::default();
-        let ids: Vec<String> = (0..2).map(|_| roster.admit(2).unwrap()).collect();
-        assert!(roster.admit(2).unwrap_err().contains("agent-1, agent-2"));
+        let ids: Vec<String> = (0..2).map(|_| admitted(&mut roster, 2)).collect();
+        assert!(roster.vacancy(2).unwrap_err().contains("agent-1, agent-2"));
         roster.observe(&ids[0], ChildNews::MessageTaken);
         roster.observe(&ids[0], idle(Status::Completed));
-        assert_eq!(roster.admit(2).unwrap(), "agent-3");
+        assert_eq!(admitted(&mut roster, 2), "agent-3");
     }
 
     #[test]
     fn waiting_for_any_ends_with_the_first_and_for_all_with_the_last() {
         let mut roster = Roster::default();
-        let ids: Vec<String> = (0..2).map(|_| roster.admit(2).unwrap()).collect();
+        let ids: Vec<String> = (0..2).map(|_| admitted(&mut roster, 2)).collect();
         assert!(matches!(roster.waited(&ids, true), Ok(Waited::NotYet(_))));
         roster.observe(&ids[1], ChildNews::MessageTaken);
         roster.observe(&ids[1], idle(Status::Completed));

@@ -33,15 +33,39 @@ pub(super) fn rename(
     properties: &Map<String, Value>,
     arguments: &mut Map<String, Value>,
 ) {
-    let aliases = ALIASES.iter().filter(|(name, _)| *name == tool);
-    for (alias, name) in aliases.flat_map(|(_, aliases)| *aliases) {
-        let applies = !properties.contains_key(*alias)
-            && properties.contains_key(*name)
-            && !arguments.contains_key(*name);
-        if applies && let Some(value) = arguments.remove(*alias) {
-            arguments.insert((*name).to_owned(), value);
+    for (alias, name) in of(tool) {
+        let applies = !properties.contains_key(alias)
+            && properties.contains_key(name)
+            && !arguments.contains_key(name);
+        if applies && let Some(value) = arguments.remove(alias) {
+            arguments.insert(name.to_owned(), value);
         }
     }
+}
+
+/// The arguments of a call to one of the tools of this crate by the names that those tools give
+/// them, as in [`EventData::ToolCallStart`](crate::EventData::ToolCallStart): for who reads a
+/// conversation that was kept, where they stand as the model wrote them. Others are left as they
+/// are.
+pub fn canonical_arguments(tool: &str, arguments: &Value) -> Value {
+    let Value::Object(arguments) = arguments else { return arguments.clone() };
+    let mut arguments = arguments.clone();
+    for (alias, name) in of(tool) {
+        // Of two names that stand for each other, each is some profile's own.
+        let either = of(tool).any(|(other, own)| (other, own) == (name, alias));
+        if !either
+            && !arguments.contains_key(name)
+            && let Some(value) = arguments.remove(alias)
+        {
+            arguments.insert(name.to_owned(), value);
+        }
+    }
+    Value::Object(arguments)
+}
+
+fn of(tool: &str) -> impl Iterator<Item = Alias> {
+    let rows = ALIASES.iter().filter(move |(name, _)| *name == tool);
+    rows.flat_map(|(_, aliases)| aliases.iter().copied())
 }
 
 #[cfg(test)]
@@ -67,6 +91,18 @@ mod tests {
             renamed("grep", &["pattern", "glob_filter"], json!({"pattern": "x", "glob": "*.rs"})),
             json!({"pattern": "x", "glob_filter": "*.rs"})
         );
+    }
+
+    #[test]
+    fn kept_arguments_are_read_by_the_tools_own_names() {
+        let own = |tool, arguments| canonical_arguments(tool, &arguments);
+        assert_eq!(own("shell", json!({"cmd": "ls"})), json!({"command": "ls"}));
+        assert_eq!(own("shell", json!({"cmd": 1, "command": 2})), json!({"cmd": 1, "command": 2}));
+        assert_eq!(own("apply_patch", json!({"input": "p"})), json!({"patch": "p"}));
+        for kept in [json!({"replace_all": true}), json!({"allow_multiple": true}), json!("{")] {
+            assert_eq!(own("edit_file", kept.clone()), kept);
+        }
+        assert_eq!(own("other", json!({"cmd": "ls"})), json!({"cmd": "ls"}));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use canon_llm::{ToolCall, ToolDefinition};
+use canon_llm::{ToolCall, ToolCallData, ToolDefinition};
 use canon_runtime::schema::{Schema, SchemaError};
 use serde_json::{Map, Value};
 
@@ -92,6 +92,15 @@ impl Registered {
     pub(crate) fn tool(&self) -> Arc<dyn Tool> {
         Arc::clone(&self.tool)
     }
+
+    /// Arguments by the names that the tool knows.
+    fn named(&self, arguments: &Map<String, Value>) -> Map<String, Value> {
+        let mut arguments = arguments.clone();
+        if let Some(Value::Object(properties)) = self.definition.parameters.get("properties") {
+            aliases::rename(&self.definition.name, properties, &mut arguments);
+        }
+        arguments
+    }
 }
 
 impl ToolRegistry {
@@ -160,19 +169,21 @@ impl ToolRegistry {
         };
         let registered = &self.tools[at];
         let arguments = match call.parsed() {
-            Ok(arguments) => {
-                let mut arguments = arguments.clone();
-                let properties = registered.definition.parameters.get("properties");
-                if let Some(Value::Object(properties)) = properties {
-                    aliases::rename(&name, properties, &mut arguments);
-                }
-                check(&registered.schema, arguments)
-            }
+            Ok(arguments) => check(&registered.schema, registered.named(arguments)),
             Err(error) => Err(vec![error.message().to_owned()]),
         };
         match arguments {
             Ok(arguments) => Ok(Prepared { tool: Arc::clone(&registered.tool), arguments }),
             Err(violations) => Err(CallError::InvalidArguments { name, violations }),
+        }
+    }
+
+    /// A call's arguments by the names that its tool gives them, whether it can run or not: an
+    /// object, or the model's text where that is none.
+    pub fn arguments(&self, call: &ToolCall) -> Value {
+        match (call.parsed(), self.position(&call.name)) {
+            (Ok(arguments), Some(at)) => Value::Object(self.tools[at].named(arguments)),
+            _ => ToolCallData::from(call.clone()).arguments,
         }
     }
 
@@ -219,7 +230,6 @@ impl std::fmt::Debug for ToolRegistry {
 mod tests {
     use super::*;
     use crate::tools::{ToolContext, ToolOutput, core_tools, define};
-    use canon_llm::ToolCallData;
     use serde_json::json;
 
     struct Named(&'static str, &'static str);

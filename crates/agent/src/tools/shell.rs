@@ -1,5 +1,6 @@
 //! `shell`: one command to its end (loop spec §3.3, §5.4).
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -61,6 +62,17 @@ impl Tool for Shell {
 
     fn access(&self, _: &Map<String, Value>, _: &dyn ExecutionEnvironment) -> Access {
         Access::Anything
+    }
+
+    fn working_directory(
+        &self,
+        arguments: &Map<String, Value>,
+        env: &dyn ExecutionEnvironment,
+    ) -> PathBuf {
+        match arguments.get("workdir") {
+            Some(Value::String(path)) => resolve(env, path),
+            _ => env.working_directory().to_owned(),
+        }
     }
 
     async fn run(&self, arguments: Map<String, Value>, context: ToolContext) -> ToolOutput {

@@ -80,7 +80,7 @@ async fn ruling_approval_a_denied_call_does_not_run_and_the_model_is_told_why() 
     for (call, name) in reviewed.iter().zip(["yes", "no"]) {
         assert_eq!(call.tool_name, "write_file");
         assert_eq!(call.access, Access::Writes(vec![root.join(name)]));
-        assert_eq!(call.working_directory, root);
+        assert_eq!((&call.working_directory, &call.agent_id), (&root, &None));
         let started = events.iter().any(|event| {
             matches!(event, EventData::ToolCallStart { call_id, .. } if *call_id == call.call_id)
         });
@@ -154,4 +154,109 @@ async fn ruling_approval_abort_gives_the_input_up_and_the_session_goes_on() {
     assert_eq!(ends.iter().filter(|(_, text, _)| text.contains("gave the task up")).count(), 1);
     assert!(!place.path("a").exists() && !place.path("b").exists());
     assert_eq!(run(&mut session, "and now").await.0.text, "again");
+}
+
+/// Two calls that take as long as the test wants, one of the session and one of its subagent, with
+/// the same id from the provider; in words that other agents' models use.
+#[tokio::test]
+async fn ruling_approval_a_call_says_who_wants_it_and_where_by_names_of_its_own() {
+    let place = Place::new();
+    place.write("part/f", "");
+    let same = |command: &str| json!({"tool_calls": [{"id": "same", "name": "shell", "arguments": {"cmd": command, "cwd": "part"}}]});
+    let by = |who: &str, turn: usize, reply: Value| json!({"when": {"first_user": who, "turn": turn}, "reply": reply});
+    let spawn =
+        |task: &str| json!({"tool_calls": [{"name": "spawn_agent", "arguments": {"task": task}}]});
+    let wait = json!({"tool_calls": [{"name": "wait", "arguments": {}}]});
+    let (mut options, mut asked) = asking(
+        &place,
+        &[
+            by("lead", 0, spawn("middle")),
+            by("lead", 1, same("echo lead")),
+            by("lead", 2, wait.clone()),
+            by("lead", 3, json!({"text": "done"})),
+            by("middle", 0, spawn("bottom")),
+            by("middle", 1, same("echo middle")),
+            by("middle", 2, wait),
+            by("middle", 3, json!({"text": "done"})),
+            by("bottom", 0, same("echo bottom")),
+            by("bottom", 1, json!({"text": "done"})),
+        ],
+    );
+    options.config.max_subagent_depth = 2;
+    let mut session = Session::new(options).unwrap();
+    let answers = async {
+        let mut open = Vec::new();
+        while open.len() < 3 {
+            let (call, answer) = asked.recv().await.unwrap();
+            match call.tool_name.as_str() {
+                "shell" => open.push((call, answer)),
+                _ => answer.send(Verdict::Allow).unwrap(),
+            }
+        }
+        let mut seen = Vec::new();
+        for (call, answer) in open {
+            assert_eq!(
+                call.working_directory,
+                place.dir.path().canonicalize().unwrap().join("part")
+            );
+            assert_eq!(call.arguments.keys().collect::<Vec<_>>(), ["command", "workdir"]);
+            seen.push((call.agent_id, call.call_id, call.arguments["command"].clone()));
+            answer.send(Verdict::Allow).unwrap();
+        }
+        seen.sort_by_key(|(_, call_id, _)| call_id.len());
+        // What is still asked about: the waits.
+        while let Some((_, answer)) = asked.recv().await {
+            answer.send(Verdict::Allow).unwrap();
+        }
+        seen
+    };
+    let lead = async {
+        let (outcome, events) = run(&mut session, "lead").await;
+        drop(session);
+        (outcome, events)
+    };
+    let ((outcome, events), seen) = tokio::join!(lead, answers);
+    assert_eq!(outcome.text, "done", "{outcome:?}");
+    let mut wanted = Vec::new();
+    for (agent, id, command) in [
+        (None, "same", "echo lead"),
+        (Some("agent-1"), "agent-1/same", "echo middle"),
+        (Some("agent-1/agent-1"), "agent-1/agent-1/same", "echo bottom"),
+    ] {
+        wanted.push((agent.map(str::to_owned), id.to_owned(), json!(command)));
+    }
+    assert_eq!(seen, wanted);
+    // The same in the events, whoever's they are; the model goes on with its own id.
+    let mut shown: Vec<(&str, &str, &Value)> = Vec::new();
+    let mut ended: Vec<&str> = Vec::new();
+    for event in &events {
+        match innermost(event) {
+            EventData::ToolCallStart { tool_name, call_id, arguments } => {
+                shown.push((tool_name, call_id, arguments));
+            }
+            EventData::ToolCallEnd { tool_name, call_id, .. } if tool_name == "shell" => {
+                ended.push(call_id);
+            }
+            _ => {}
+        }
+    }
+    for (_, call_id, command) in &seen {
+        let of_call: Vec<_> = shown.iter().filter(|(_, id, _)| id == call_id).collect();
+        assert_eq!(
+            of_call,
+            [&("shell", call_id.as_str(), &json!({"command": command, "workdir": "part"}))]
+        );
+        assert!(ended.contains(&call_id.as_str()), "{ended:?}");
+    }
+    let requests = place.requests.all();
+    let told = requests.iter().flat_map(|request| &request.messages);
+    let ids: Vec<&str> = told.filter_map(|message| message.tool_call_id.as_deref()).collect();
+    assert!(ids.contains(&"same") && ids.iter().all(|id| !id.contains('/')), "{ids:?}");
+}
+
+fn innermost(event: &EventData) -> &EventData {
+    match event {
+        EventData::Subagent { event, .. } => innermost(&event.data),
+        other => other,
+    }
 }

@@ -15,20 +15,21 @@ use crate::profiles::{Profile, context_window};
 use crate::session::handle::{EventReceiver, Known, SessionHandle};
 use crate::session::options::{SessionError, SessionOptions};
 use crate::session::state::{Machine, MachineOptions, ModelSettings};
-use crate::subagents::{Children, Subagents};
+use crate::subagents::{AgentPath, Children, Subagents};
 use crate::tools::{ToolError, ToolRegistry, subagent_tools};
 
 /// Starts a session with an account of its own.
 pub(in crate::session) fn start(
     options: SessionOptions,
 ) -> Result<(SessionHandle, EventReceiver), SessionError> {
-    begin(options, Account::default().join())
+    begin(options, Account::default().join(), AgentPath::default())
 }
 
-/// Starts a session's task; what it uses up, it draws from `member`'s account.
+/// Starts the task of `agent`'s session; what it uses up, it draws from `member`'s account.
 pub(crate) fn begin(
     mut setup: SessionOptions,
     member: Member,
+    agent: AgentPath,
 ) -> Result<(SessionHandle, EventReceiver), SessionError> {
     let id: Arc<str> =
         setup.session_id.take().unwrap_or_else(|| canon_runtime::id::new("session")).into();
@@ -44,8 +45,9 @@ pub(crate) fn begin(
     let (outbox, events) = Outbox::new();
     let (state_sender, state) = watch::channel(SessionState::Idle);
     let history = std::mem::take(&mut setup.history);
+    let account = member.account().clone();
     let subagents =
-        Arc::new(Subagents::new(setup.clone(), inbox_sender.clone(), member.account().clone()));
+        Arc::new(Subagents::new(agent.clone(), setup.clone(), inbox_sender.clone(), account));
     let registry = registry(&setup, &subagents)?;
     let handle = SessionHandle {
         id: Arc::clone(&id),
@@ -57,6 +59,7 @@ pub(crate) fn begin(
     let driver = Driver {
         machine: Machine::new(MachineOptions {
             session_id: id.to_string(),
+            agent,
             config: setup.config.clone(),
             model,
             history,

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use canon_exec::ExecutionEnvironment;
 use canon_llm::ToolCall;
 use canon_runtime::task::{TaskSpec, spawn};
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::approval::{Approver, PendingCall, Verdict, refusal};
 use crate::session::event::{Event, ToolNews};
+use crate::subagents::AgentPath;
 use crate::tools::{
     Access, CallError, CommandTimeouts, OutputDeltas, Pending, Prepared, ToolContext, ToolOutput,
     ToolRegistry, waits_for,
@@ -23,6 +25,8 @@ pub(super) struct Workshop {
     pub(super) approver: Option<Arc<dyn Approver>>,
     pub(super) timeouts: CommandTimeouts,
     pub(super) parallel: bool,
+    /// Whose calls they are.
+    pub(super) agent: AgentPath,
     /// Whether the model takes images.
     pub(super) images: bool,
     pub(super) inbox: mpsc::Sender<Event>,
@@ -60,6 +64,8 @@ impl ToolRound {
                 round: id,
                 index,
                 tool_name: call.name.clone(),
+                agent: workshop.agent.clone(),
+                shown: registry.arguments(call),
                 prepared,
                 access,
                 approver: workshop.approver.clone(),
@@ -69,7 +75,7 @@ impl ToolRound {
                 context: ToolContext {
                     env: Arc::clone(&workshop.env),
                     cancel: cancel.clone(),
-                    call_id: call.id.clone(),
+                    call_id: workshop.agent.call_id(&call.id),
                     output: OutputDeltas::default(),
                     timeouts: workshop.timeouts,
                 },
@@ -104,6 +110,9 @@ struct Job {
     round: u64,
     index: usize,
     tool_name: String,
+    agent: AgentPath,
+    /// What the host sees of the arguments.
+    shown: Value,
     prepared: Result<Prepared, CallError>,
     access: Access,
     approver: Option<Arc<dyn Approver>>,
@@ -117,17 +126,19 @@ struct Job {
 }
 
 impl Job {
-    async fn run(self) {
+    async fn run(mut self) {
         for token in &self.before {
             tokio::select! {
                 () = token.cancelled() => {}
                 () = self.context.cancel.cancelled() => break,
             }
         }
-        let news = if self.context.cancel.is_cancelled() {
+        let dropped = self.context.cancel.is_cancelled();
+        let arguments = self.shown.take();
+        self.send(ToolNews::Started { arguments }).await;
+        let news = if dropped {
             cancelled()
         } else {
-            self.send(ToolNews::Started).await;
             match &self.prepared {
                 Ok(prepared) => match self.refused(prepared).await {
                     Some(refused) => refused,
@@ -146,12 +157,14 @@ impl Job {
     /// Asks the host; `None` when the call may run.
     async fn refused(&self, prepared: &Prepared) -> Option<ToolNews> {
         let approver = self.approver.as_ref()?;
+        let Prepared { tool, arguments } = prepared;
         let call = PendingCall {
             tool_name: self.tool_name.clone(),
             call_id: self.context.call_id.clone(),
-            arguments: prepared.arguments.clone(),
+            agent_id: self.agent.id().map(str::to_owned),
             access: self.access.clone(),
-            working_directory: self.context.env.working_directory().to_owned(),
+            working_directory: tool.working_directory(arguments, self.context.env.as_ref()),
+            arguments: arguments.clone(),
         };
         let verdict = tokio::select! {
             biased;

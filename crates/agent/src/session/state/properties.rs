@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use canon_llm::{ErrorKind, LlmError, RetryPolicy};
 use proptest::prelude::*;
+use serde_json::Value;
 
 use super::tests::{Rig, response};
 use super::*;
@@ -197,7 +198,7 @@ fn event_of(step: &Step, rig: &Rig, watcher: &mut Watcher) -> Option<Event> {
             model(ModelNews::Replied(Box::new(response("text?", &commands[..*calls]))))
         }
         Step::Fail(kind) => model(ModelNews::Failed(LlmError::new(*kind, "x"))),
-        Step::ToolStarted(choice) => tool(*choice, ToolNews::Started),
+        Step::ToolStarted(choice) => tool(*choice, ToolNews::Started { arguments: Value::Null }),
         Step::ToolReviewed(choice) => tool(*choice, ToolNews::Reviewed),
         Step::ToolAbort(choice) => tool(*choice, ToolNews::Abort),
         Step::ToolOutput(choice) => tool(*choice, ToolNews::Output("o".to_owned())),

@@ -4,7 +4,7 @@ use canon_llm::{
     ContentPart, ErrorKind, FinishReason, FinishReasonKind, LlmError, Message, Response,
     RetryPolicy, Role, ToolCallData,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::account::Stake;
@@ -33,6 +33,7 @@ impl Rig {
     fn with(config: SessionConfig, model: ModelSettings) -> Self {
         let options = MachineOptions {
             session_id: "s".to_owned(),
+            agent: AgentPath::default(),
             config,
             model,
             history: Vec::new(),
@@ -895,7 +896,7 @@ fn ruling_approval_the_time_of_a_review_is_no_part_of_the_calls_duration() {
     rig.submit("go");
     rig.reply_calls(&["one"]);
     let (round, _) = rig.open_round().unwrap();
-    rig.apply(Event::Tool { round, index: 0, news: ToolNews::Started });
+    rig.apply(Event::Tool { round, index: 0, news: ToolNews::Started { arguments: Value::Null } });
     rig.now += 60_000;
     rig.apply(Event::Tool { round, index: 0, news: ToolNews::Reviewed });
     rig.now += 20;

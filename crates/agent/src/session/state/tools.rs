@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use canon_llm::{ImageData, ToolCall, ToolCallData, ToolResultData};
+use serde_json::Value;
 
 use super::{Machine, Phase};
 use crate::approval::refusal;
@@ -52,11 +53,11 @@ impl Machine {
             return;
         }
         match news {
-            ToolNews::Started => {
+            ToolNews::Started { arguments } => {
                 if pending.started.is_none() {
                     pending.started = Some(self.now);
-                    let event = start_event(&pending.call);
-                    self.emit(event);
+                    let call = pending.call.clone();
+                    self.emit_start(call, arguments);
                 }
             }
             ToolNews::Reviewed => pending.started = pending.started.map(|_| self.now),
@@ -69,7 +70,7 @@ impl Machine {
                 self.check_round_complete();
             }
             ToolNews::Output(delta) => {
-                let call_id = pending.call.id.clone();
+                let call_id = self.agent.call_id(&pending.call.id);
                 self.emit(EventData::ToolCallOutputDelta { call_id, delta });
             }
             ToolNews::Finished(output) => {
@@ -105,17 +106,22 @@ impl Machine {
         let begun = pending.started;
         let call = pending.call.clone();
         if begun.is_none() {
-            self.emit(start_event(&call));
+            self.emit_start(call.clone(), ToolCallData::from(call.clone()).arguments);
         }
         self.emit(EventData::ToolCallEnd {
             tool_name: call.name,
-            call_id: call.id,
+            call_id: self.agent.call_id(&call.id),
             output: output.text,
             is_error: output.is_error,
             truncated,
             details: output.details,
             duration_ms: begun.map_or(0, |begun| now.saturating_sub(begun)),
         });
+    }
+
+    fn emit_start(&mut self, call: ToolCall, arguments: Value) {
+        let call_id = self.agent.call_id(&call.id);
+        self.emit(EventData::ToolCallStart { tool_name: call.name, call_id, arguments });
     }
 
     fn check_round_complete(&mut self) {
@@ -208,14 +214,6 @@ impl Machine {
             self.finish_call(index, ToolOutput::error(text));
         }
         self.check_round_complete();
-    }
-}
-
-fn start_event(call: &ToolCall) -> EventData {
-    EventData::ToolCallStart {
-        tool_name: call.name.clone(),
-        call_id: call.id.clone(),
-        arguments: ToolCallData::from(call.clone()).arguments,
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use canon_agent::{AssistantTurn, Turn};
+use canon_agent::{AssistantTurn, Turn, canonical_arguments};
 use canon_llm::{ImageData, ToolCallData};
 use canon_protocol::acp::content::ContentBlock;
 use canon_protocol::acp::tool::ToolCall;
@@ -27,6 +27,7 @@ pub(super) fn updates(turns: &[Turn], cwd: &Path) -> Vec<SessionUpdate> {
                 told.extend(said(reply));
                 for call in reply.tool_calls() {
                     let ToolCallData { id, name, arguments, .. } = ToolCallData::from(call);
+                    let arguments = canonical_arguments(&name, &arguments);
                     let call = calls::begun(&id, &name, &arguments, cwd, None);
                     told.push(SessionUpdate::ToolCall(call.clone()));
                     open.push(call);
@@ -89,9 +90,9 @@ mod tests {
 
     #[test]
     fn a_conversation_is_told_in_its_order_and_what_was_cut_off_failed() {
-        let part = |id: &str, command: &str| {
+        let part = |id: &str, name: &str, command: &str| {
             json!({ "kind": "tool_call", "tool_call":
-                { "id": id, "name": "shell", "arguments": { "command": command } } })
+                { "id": id, "name": "shell", "arguments": { name: command } } })
         };
         let reply = |parts: Value| {
             json!({ "turn": "assistant", "message": { "role": "assistant", "content": parts },
@@ -101,7 +102,7 @@ mod tests {
         let turns: Vec<Turn> = serde_json::from_value(json!([
             { "turn": "user", "content": "go", "timestamp": 1,
               "images": [{ "data": "iVA=", "media_type": "image/png" }] },
-            reply(json!([{ "kind": "text", "text": "ok" }, part("a", "ls"), part("b", "pwd")])),
+            reply(json!([{ "kind": "text", "text": "ok" }, part("a", "command", "ls"), part("b", "cmd", "pwd")])),
             { "turn": "tool_results", "timestamp": 2, "results": [{ "result":
                 { "tool_call_id": "a", "content": "file", "is_error": false } }] },
         ]))

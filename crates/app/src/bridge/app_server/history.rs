@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use canon_agent::{ToolResultEntry, Turn as Kept};
+use canon_agent::{ToolResultEntry, Turn as Kept, canonical_arguments};
 use canon_llm::{ContentPart, ImageData};
 use canon_protocol::codex::server::outgoing::{
     ItemStatus, ThreadItem, Turn, TurnError, TurnStatus, text_part,
@@ -156,7 +156,8 @@ impl Reader<'_> {
                 ThreadItem::Reasoning { id: self.item_id(), summary }
             }
             ContentPart::ToolCall { tool_call, .. } => {
-                self.naming.item(&tool_call.id, &tool_call.name, &tool_call.arguments, None)
+                let arguments = canonical_arguments(&tool_call.name, &tool_call.arguments);
+                self.naming.item(&tool_call.id, &tool_call.name, &arguments, None)
             }
             _ => return,
         };

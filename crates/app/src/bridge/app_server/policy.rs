@@ -110,6 +110,7 @@ mod tests {
             tool_name: "t".to_owned(),
             call_id: "c".to_owned(),
             arguments: arguments.as_object().cloned().unwrap_or_default(),
+            agent_id: None,
             access,
             working_directory: PathBuf::from("/w"),
         }
