@@ -63,12 +63,12 @@ fn subreaper(args: impl Iterator<Item = OsString>) -> io::Result<()> {
     writeln!(io::stdout(), "survivors {} reaped {}", report.survivors, reaped > 0)
 }
 
-/// Runs commands one after the other in a sandbox that may have so many processes: `N DIR CMD…`.
+/// Runs commands one after the other in a sandbox that may have so many processes (0: any number): `N DIR CMD…`.
 fn limited(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let mut next = || args.next().and_then(|word| word.into_string().ok()).unwrap_or_default();
-    let (processes, directory) = (next().parse().map_err(io::Error::other)?, next());
+    let (processes, directory): (u64, _) = (next().parse().map_err(io::Error::other)?, next());
     let options = SandboxOptions {
-        limits: Limits { processes: Some(processes), ..Limits::default() },
+        limits: Limits { processes: Some(processes).filter(|most| *most > 0), ..Limits::default() },
         ..SandboxOptions::default()
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -78,7 +78,7 @@ fn limited(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
         let env = env.await.map_err(io::Error::other)?;
         for command in args {
             let mut command = ExecCommand::new(command.to_string_lossy());
-            command.timeout = Some(Duration::from_secs(4));
+            command.timeout = (processes > 0).then_some(Duration::from_secs(4));
             let result = env.exec_command(command).await.map_err(io::Error::other)?;
             write!(io::stdout(), "{}", result.stdout)?;
             write!(io::stderr(), "{}", result.stderr)?;

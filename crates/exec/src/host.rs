@@ -17,7 +17,7 @@ use crate::environment::{
 };
 use crate::local::LocalOptions;
 use crate::process::{ExecError, ExecResult, Invocation, Script, Stdin, run_invocation_then};
-use crate::sandbox::{Launcher, SandboxReport, Scratch};
+use crate::sandbox::{Launcher, SandboxReport};
 use files::Files;
 use resolve::Wanted;
 use zones::Zones;
@@ -29,8 +29,6 @@ pub(crate) struct Host {
     options: LocalOptions,
     launcher: Arc<Launcher>,
     report: SandboxReport,
-    /// removed with the environment
-    scratch: Option<Scratch>,
 }
 
 impl Host {
@@ -46,11 +44,7 @@ impl Host {
         report: SandboxReport,
     ) -> Self {
         let (files, launcher) = (Arc::new(Files { cwd, zones }), Arc::new(launcher));
-        Self { files, options, launcher, report, scratch: None }
-    }
-
-    pub(crate) fn with_scratch(self, scratch: Scratch) -> Self {
-        Self { scratch: Some(scratch), ..self }
+        Self { files, options, launcher, report }
     }
 
     pub(crate) fn working_directory(&self) -> &Path {
@@ -189,12 +183,12 @@ impl Host {
 
     /// Removes the private temporary directory.
     pub(crate) async fn cleanup(&self) -> Result<(), FileError> {
-        match &self.scratch {
-            Some(scratch) => {
-                scratch.remove().map_err(|error| FileError::from_io(scratch.base(), error))
-            }
-            None => Ok(()),
-        }
+        let launcher = Arc::clone(&self.launcher);
+        let done = tokio::task::spawn_blocking(move || launcher.cleanup()).await;
+        done.unwrap_or_else(|error| {
+            let path = self.files.cwd.clone();
+            Err(FileError::Io { path, source: std::io::Error::other(error) })
+        })
     }
 
     /// A file tool may make what a command may make, and it is looked at in the same way.

@@ -92,8 +92,7 @@ impl Carrier for Connection {
     }
 
     async fn close(&self) -> Result<(), String> {
-        self.end().await;
-        Ok(())
+        self.end().await
     }
 }
 

@@ -73,7 +73,6 @@ pub async fn probe_policy(
 }
 
 struct Prepared {
-    scratch: Scratch,
     zones: Zones,
     launcher: Launcher,
     report: SandboxReport,
@@ -82,7 +81,6 @@ struct Prepared {
 impl Prepared {
     fn into_host(self, cwd: PathBuf, options: SandboxOptions) -> Host {
         Host::new(cwd, self.zones, options.into(), self.launcher, self.report)
-            .with_scratch(self.scratch)
     }
 }
 
@@ -134,9 +132,10 @@ async fn prepare(
         },
         git,
         limits: options.limits.clone(),
+        scratch,
     }));
     let report = report(backend, policy, facts, &zones, &options.limits);
-    Ok(Ok(Prepared { scratch, zones, launcher, report }))
+    Ok(Ok(Prepared { zones, launcher, report }))
 }
 
 fn confiner(

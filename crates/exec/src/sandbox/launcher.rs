@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use super::bubblewrap::Bubblewrap;
 use super::git::{Guard, NotRestored};
 use super::landlock::Landlock;
+use super::scratch::Scratch;
+use crate::environment::FileError;
 use crate::host::zones::Zones;
 use crate::limits::Limits;
 use crate::process::{ExecError, Invocation};
@@ -28,6 +30,8 @@ pub(crate) struct Confined {
     pub(super) tmp: Option<PathBuf>,
     pub(super) git: Guard,
     pub(super) limits: Limits,
+    /// goes with the last command, not with the environment, whose caller may have gone away
+    pub(super) scratch: Scratch,
 }
 
 /// A backend ready for use.
@@ -92,6 +96,16 @@ impl Launcher {
             confined.git.restore()?;
         }
         Ok(())
+    }
+
+    /// Removes the private temporary directory.
+    ///
+    /// # Errors
+    /// It could not be removed.
+    pub(crate) fn cleanup(&self) -> Result<(), FileError> {
+        let Self::Confined(confined) = self else { return Ok(()) };
+        let scratch = &confined.scratch;
+        scratch.remove().map_err(|error| FileError::from_io(scratch.base(), error))
     }
 }
 

@@ -21,9 +21,10 @@ const LOGIN_PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Connection {
     destination: Destination,
     options: SshOptions,
+    /// ended when dropped, before its socket goes
+    master: Mutex<Option<Child>>,
     /// for the socket through which operations share the connection
     scratch: Option<Scratch>,
-    master: Mutex<Option<Child>>,
 }
 
 impl Connection {
@@ -35,7 +36,7 @@ impl Connection {
         // Where the path is too long for a socket, every operation connects by itself.
         let scratch = scratch
             .filter(|scratch| scratch.base().as_os_str().len() + "/s".len() <= SOCKET_PATH_LIMIT);
-        Ok(Self { destination, options, scratch, master: Mutex::new(None) })
+        Ok(Self { destination, options, master: Mutex::new(None), scratch })
     }
 
     pub(super) fn destination(&self) -> &Destination {
@@ -109,11 +110,13 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the shared connection.
-    pub(super) async fn end(&self) {
+    /// Ends the shared connection, and removes what it needed.
+    pub(super) async fn end(&self) -> Result<(), String> {
         if let Some(mut master) = self.master.lock().await.take() {
             let _already_gone = master.start_kill();
             let _reaped = master.wait().await;
         }
+        let Some(scratch) = &self.scratch else { return Ok(()) };
+        scratch.remove().map_err(|error| format!("{}: {error}", scratch.base().display()))
     }
 }

@@ -16,6 +16,14 @@ use crate::elsewhere::{self, STUBBORN, marked};
 use crate::sandbox::{COMMIT, git};
 use crate::support::{all_gone, sh, unique};
 
+/// Ends a container's processes: stopped until no further one is found, none sees another end.
+const END_AT_ONCE: &str = r#"
+all() { grep -lzx "CANON_STUB=$0" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3; }
+known=
+while now=$(all); [ "$now" != "$known" ]; do kill -STOP $now; known=$now; done
+kill -KILL $known
+"#;
+
 const IMAGE: &str = "canon-test:1";
 
 /// A client of no engine, and a directory to work in.
@@ -157,10 +165,8 @@ async fn docker_a_container_that_goes_is_no_failure_of_the_command() {
         ready.recv().await;
         // The engine ends every process of it at once.
         stub.set("box", "oom\n");
-        let killed = Command::new("bash")
-            .args(["-c", "grep -lzxE \"CANON_STUB=box|TEST_MARKER=$0\" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 | xargs -r kill -9", &marker])
-            .status();
-        assert!(killed.is_ok());
+        let killed = Command::new("bash").args(["-c", END_AT_ONCE]).arg(stub.state("box")).status();
+        assert!(killed.unwrap().success());
     });
     let error = result.unwrap_err();
     let ExecError::Unreachable { output: Some(output), why, place } = &error else {

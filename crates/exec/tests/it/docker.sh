@@ -7,7 +7,7 @@ daemon() { echo "Error response from daemon: $*" >&2; exit 1; }
 [ -e "$state/unreachable" ] && { echo 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?' >&2; exit 1; }
 [ -e "$state/forbidden" ] && { echo 'permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: connect: permission denied' >&2; exit 1; }
 # As a container has it: nothing of the client's environment, a session of its own.
-inside() { exec setsid --wait env -i PATH="$PATH" HOME=/root CONTAINER_API_KEY=S3CRET "CANON_STUB=$1" "${@:2}"; }
+inside() { exec setsid --wait env -i PATH="$PATH" HOME=/root CONTAINER_API_KEY=S3CRET "CANON_STUB=$state$1" "${@:2}"; }
 running() {
   [ -e "$state/$1" ] || daemon "No such container: $1"
   [ "$(cat "$state/$1")" = running ] || daemon "container $1 is not running"
@@ -66,7 +66,7 @@ case $verb in
     [ "$#" = 3 ] && [ "$1 $2" = '--force --volumes' ] || refuse "rm $*"
     [ -e "$state/$3" ] || daemon "No such container: $3"
     rm -f "$state/$3"
-    grep -lzx "CANON_STUB=$3" /proc/[0-9]*/environ 2>/dev/null | sed 's|^/proc/||; s|/environ$||' | xargs -r kill -9
+    grep -lzx "CANON_STUB=$state$3" /proc/[0-9]*/environ 2>/dev/null | sed 's|^/proc/||; s|/environ$||' | xargs -r kill -9
     echo "$3" ;;
   *) refuse "docker $verb $*" ;;
 esac

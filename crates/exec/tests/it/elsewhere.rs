@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use canon_exec::{
     ExecCommand, ExecError, ExecutionEnvironment, FileError, FileKind, GlobOptions, GrepMode,
@@ -10,7 +9,7 @@ use canon_exec::{
 };
 use tokio::sync::mpsc;
 
-use crate::support::{all_gone, sh, unique};
+use crate::support::{LIMIT, all_gone, at_its_limit, sh, unique};
 
 /// File operations. `here` is where the other side's directory can be seen from here.
 pub(crate) async fn files(env: &impl ExecutionEnvironment, here: &Path) {
@@ -250,20 +249,18 @@ pub(crate) fn marked(command: &str, marker: &str) -> (ExecCommand, mpsc::Unbound
 /// However a command ends, nothing of it is left on the other side.
 pub(crate) async fn endings(env: &impl ExecutionEnvironment) {
     let marker = unique("limit");
-    let (mut command, _ready) = marked(STUBBORN, &marker);
-    command.timeout = Some(Duration::from_secs(5));
-    let started = Instant::now();
-    let result = env.exec_command(command).await.unwrap();
+    let (mut command, ready) = marked(STUBBORN, &marker);
+    command.timeout = Some(LIMIT);
+    let result = at_its_limit(LIMIT, ready, env.exec_command(command)).await.unwrap();
     assert!(result.timed_out && !result.cancelled && result.stdout == "partial\n", "{result:?}");
     assert_eq!((result.exit_code, result.signal), (None, Some(9)));
-    assert!(started.elapsed() < Duration::from_secs(60));
     assert!(all_gone("TEST_MARKER", &marker).await);
 
     // Time to tidy up is given, and what is said meanwhile is kept.
-    let (mut polite, _ready) =
+    let (mut polite, ready) =
         marked("trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done", &marker);
-    polite.timeout = Some(Duration::from_secs(5));
-    let result = env.exec_command(polite).await.unwrap();
+    polite.timeout = Some(LIMIT);
+    let result = at_its_limit(LIMIT, ready, env.exec_command(polite)).await.unwrap();
     assert_eq!((result.stdout.as_str(), result.exit_code), ("up\nbye\n", Some(3)));
     assert!(result.timed_out);
 

@@ -126,3 +126,41 @@ fn a_fork_bomb_costs_its_own_command() {
     let [born, refused] = numbers.as_slice() else { panic!("{said}{complaint}") };
     assert!(*born > 5 && *refused > 0, "{said}{complaint}");
 }
+
+/// Nobody tidies up after `kill -9` but the next that starts.
+#[test]
+fn what_a_killed_process_left_in_the_temporary_directory_goes_with_the_next_start() {
+    let world = world();
+    let (tmp, fifo) = (world.outside.join("tmp"), world.workspace.join("fifo"));
+    fs::create_dir(&tmp).unwrap();
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let helper = |commands: &[&str]| {
+        let mut helper = Command::new(helper_program());
+        helper.args(["limited", "0"]).arg(&world.workspace).args(commands).env("TMPDIR", &tmp);
+        helper.stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let mut killed = helper(&["echo up > fifo; exec sleep 600"]);
+    let waiting = fifo.clone();
+    let (sender, up) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(fs::read_to_string(waiting)));
+    loop {
+        match up.recv_timeout(Duration::from_millis(100)) {
+            Ok(said) => break assert_eq!(said.unwrap(), "up\n"),
+            Err(_) if killed.try_wait().unwrap().is_none() => {}
+            Err(_) => {
+                let mut said = String::new();
+                std::io::Read::read_to_string(&mut killed.stderr.unwrap(), &mut said).unwrap();
+                assert!(said.contains("no sandbox for"), "{said}");
+                println!("skipped: what_a_killed_process_left: {said}");
+                return;
+            }
+        }
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let left: Vec<_> = fs::read_dir(&tmp).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!left.is_empty());
+    let wait = format!("while [ -e {} ]; do sleep 0.01; done", left[0].display());
+    assert!(helper(&[&wait]).wait().unwrap().success());
+    assert_eq!(fs::read_dir(&tmp).unwrap().count(), 0);
+}

@@ -8,6 +8,7 @@ use canon_exec::{
     ExecCommand, ExecResult, ExecutionEnvironment, SandboxError, SandboxOptions, SandboxPolicy,
     SandboxedEnvironment,
 };
+use tokio::sync::mpsc;
 
 /// The example program, which cargo builds beside the tests unless some are named.
 pub(crate) fn helper_program() -> PathBuf {
@@ -68,6 +69,31 @@ pub(crate) async fn all_gone(key: &str, value: &str) -> bool {
         let _ = std::process::Command::new("sleep").arg("0.01").status();
     }
     false
+}
+
+/// Longer than any machine needs to start a shell.
+pub(crate) const LIMIT: Duration = Duration::from_secs(3600);
+
+/// Runs a command whose time is up as soon as it has said that it is ready, and not before, however
+/// busy the machine is: until then its clock stands still.
+pub(crate) async fn at_its_limit<T>(
+    limit: Duration,
+    mut ready: mpsc::UnboundedReceiver<()>,
+    command: impl Future<Output = T>,
+) -> T {
+    tokio::time::pause();
+    // A paused clock goes forward by itself when nothing runs; with this, something does.
+    let (go_on, held) = std::sync::mpsc::channel::<()>();
+    let holding = tokio::task::spawn_blocking(move || held.recv());
+    let up = async {
+        ready.recv().await;
+        tokio::time::advance(limit).await;
+        tokio::time::resume();
+        drop(go_on);
+    };
+    let (result, ()) = tokio::join!(command, up);
+    assert!(holding.await.unwrap().is_err());
+    result
 }
 
 pub(crate) fn unique(name: &str) -> String {
