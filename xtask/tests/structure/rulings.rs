@@ -9,7 +9,7 @@ use super::{Violation, assert_none, files, root};
 const PAGE: &str = "docs/rulings.md";
 
 /// A test that proves a ruling or a box of a specification's checklist starts with one of these.
-const NAMED: [&str; 3] = ["ruling_", "llm_8_", "loop_9_"];
+const NAMED: [&str; 4] = ["ruling_", "llm_8_", "loop_9_", "pipeline_11_"];
 
 /// Names of functions in a source, as far as they are tests of rulings or boxes.
 fn tests_in(source: &str) -> impl Iterator<Item = &str> {

@@ -1,0 +1,30 @@
+//! Pipelines as directed graphs in DOT (Attractor): the language, the typed graph, conditions,
+//! the model stylesheet, and the checks before a run.
+//!
+//! ```
+//! use canon_pipeline::{Checker, Graph};
+//!
+//! let source = "digraph hello { start [shape=Mdiamond] exit [shape=Msquare] \
+//!               say [prompt=\"Say hello\"] start -> say -> exit }";
+//! let parsed = Graph::parse(source)?;
+//! let graph = canon_pipeline::stylesheet::apply(&parsed.graph);
+//! Checker::new().validate_or_raise(&graph)?;
+//! assert_eq!(graph.nodes().len(), 3);
+//! # Ok::<(), canon_pipeline::Refused>(())
+//! ```
+
+pub mod check;
+pub mod condition;
+mod diagnostic;
+pub mod dot;
+pub mod graph;
+pub mod limits;
+mod span;
+pub mod stylesheet;
+
+pub use check::{Checker, Rule};
+pub use condition::Condition;
+pub use diagnostic::{Diagnostic, Refused, Severity};
+pub use graph::{Dialect, Edge, EdgeIx, Graph, Kind, Node, NodeIx, Parsed};
+pub use span::{Lines, Location, Span, SpanMap};
+pub use stylesheet::Stylesheet;
