@@ -9,6 +9,7 @@ pub mod exec;
 mod logs;
 pub mod models;
 pub(crate) mod print;
+mod stdin;
 pub mod supervise;
 pub mod threads;
 pub mod up;

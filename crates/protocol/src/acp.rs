@@ -21,6 +21,12 @@ pub const AUTH_REQUIRED: i64 = -32000;
 /// A session or a file is not there.
 pub const RESOURCE_NOT_FOUND: i64 = -32002;
 
+/// A request was given up.
+pub const REQUEST_CANCELLED: i64 = -32800;
+
+/// The notification of either side that it waits no longer for an answer.
+pub const CANCEL_REQUEST: &str = "$/cancel_request";
+
 /// Some clients write `null` for what they have nothing to say about.
 fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where

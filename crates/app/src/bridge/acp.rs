@@ -4,6 +4,7 @@ mod calls;
 mod files;
 mod options;
 mod permission;
+mod places;
 mod progress;
 mod prompt;
 mod replay;
@@ -11,19 +12,23 @@ mod servers;
 mod session;
 mod stop;
 mod stored;
+mod terminal;
+mod under_way;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use canon_exec::sandbox::SandboxPolicy;
 use canon_llm::{LlmError, NOT_CONFIGURED};
 use canon_protocol::acp::agent::{
     AgentCall, AgentCapabilities, AuthMethod, Authenticate, CancelRequest, ClientCapabilities,
-    Implementation, Initialize, Initialized, LoadSession, McpCapabilities, NewSession, OfSession,
+    Implementation, Initialize, Initialized, LoadSession, McpCapabilities, OfSession,
     PromptCapabilities, SessionCapabilities, SessionOpened, Yes, parse, read,
 };
-use canon_protocol::acp::{AUTH_REQUIRED, PROTOCOL_VERSION, RESOURCE_NOT_FOUND};
+use canon_protocol::acp::{AUTH_REQUIRED, CANCEL_REQUEST, PROTOCOL_VERSION, RESOURCE_NOT_FOUND};
 use canon_protocol::jsonrpc::peer::{Incoming, Peer, Received, connect};
 use canon_protocol::jsonrpc::{
     INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Id, METHOD_NOT_FOUND, Message, PARSE_ERROR,
@@ -31,18 +36,24 @@ use canon_protocol::jsonrpc::{
 };
 use canon_protocol::lines::DEFAULT_MAX_LINE;
 use canon_runtime::task::{self, TaskSpec};
+use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
 
 pub use self::options::ApprovalMode;
-use self::session::{Command, SessionHandle};
+use self::session::{Command, Opened, SessionHandle};
+use self::under_way::{Done, UnderWay};
 use super::agent::{Limits, Model};
 use crate::error::Error;
 use crate::threads::Store;
 
 /// The one way to a key that there is.
 const ENVIRONMENT: &str = "environment";
+
+/// How long a client may take to read what is said to it after its own stream has ended.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How the agent was started.
 #[derive(Debug, Clone)]
@@ -68,17 +79,28 @@ where
     W: AsyncWrite + Unpin + Send + 'static,
 {
     let (peer, incoming, moving) = connect(input, output, DEFAULT_MAX_LINE);
-    let bytes = task::spawn(TaskSpec::new("acp stream").signalled(), moving);
-    Server {
+    let mut bytes = task::spawn(TaskSpec::new("acp stream").signalled(), moving);
+    let mut server = Server {
         peer: peer.versioned(),
         setup: Arc::new(setup),
         client: None,
         sessions: HashMap::new(),
+        under_way: UnderWay::default(),
+    };
+    server.run(incoming).await;
+    {
+        let mut end = pin!(server.end());
+        if tokio::time::timeout(LAST_WORDS, &mut end).await.is_err() {
+            // Whoever does not read must not keep processes alive: from here on all is said to
+            // nobody.
+            bytes.abort();
+            end.await;
+        }
     }
-    .run(incoming)
-    .await;
     // The last answers are written before the stream is let go.
-    let _ = bytes.await;
+    if tokio::time::timeout(LAST_WORDS, &mut bytes).await.is_err() {
+        bytes.abort();
+    }
     Ok(())
 }
 
@@ -87,6 +109,7 @@ struct Server {
     setup: Arc<Setup>,
     client: Option<ClientCapabilities>,
     sessions: HashMap<String, SessionHandle>,
+    under_way: UnderWay,
 }
 
 fn invalid(message: impl Into<String>) -> RpcError {
@@ -113,19 +136,55 @@ fn value(result: impl Serialize) -> Result<Value, RpcError> {
 }
 
 impl Server {
-    async fn run(mut self, mut incoming: Incoming) {
-        while let Some(received) = incoming.next().await {
-            match received {
-                Received::Message(message) => self.message(message).await,
-                Received::TooLong { len, .. } => {
-                    let why = format!("a line of {len} bytes is more than {DEFAULT_MAX_LINE}");
-                    self.reject(INVALID_REQUEST, why).await;
-                }
+    /// Serves until the client's stream ends.
+    async fn run(&mut self, mut incoming: Incoming) {
+        loop {
+            tokio::select! {
+                received = incoming.next() => match received {
+                    Some(Received::Message(message)) => self.message(message).await,
+                    Some(Received::TooLong { len, .. }) => {
+                        let why = format!("a line of {len} bytes is more than {DEFAULT_MAX_LINE}");
+                        self.reject(INVALID_REQUEST, why).await;
+                    }
+                    None => break,
+                },
+                Some(done) = self.under_way.next() => self.done(done).await,
             }
         }
-        for (_, session) in self.sessions.drain() {
-            session.close().await;
-        }
+    }
+
+    /// Ends all sessions with their processes, also those that are about to open.
+    async fn end(mut self) {
+        self.under_way.give_up_all();
+        let open = join_all(self.sessions.drain().map(|(_, session)| session.close()));
+        let opening = async {
+            while let Some(done) = self.under_way.next().await {
+                if let Done::Opened { opened, .. } = done
+                    && let Ok(opened) = *opened
+                {
+                    opened.handle.close().await;
+                }
+            }
+        };
+        tokio::join!(open, opening);
+    }
+
+    /// Answers what took its time.
+    async fn done(&mut self, done: Done) {
+        let (request, answer) = match done {
+            Done::Opened { request, id, opened } => {
+                let answer = opened.and_then(|Opened { handle, answer, .. }| {
+                    let is_new = id.is_none();
+                    let session_id = is_new.then(|| handle.id.clone());
+                    self.sessions.insert(handle.id.clone(), handle);
+                    value(SessionOpened { session_id, ..answer })
+                });
+                (request, answer)
+            }
+            Done::Closed { request, id, deletes: true } => (request, self.delete_kept(&id)),
+            Done::Closed { request, .. } => (request, Ok(json!({}))),
+        };
+        let _ = self.peer.respond(&request, answer).await;
     }
 
     async fn message(&mut self, message: Message) {
@@ -167,12 +226,14 @@ impl Server {
                 }
                 Err(error) => unread(error),
             },
-            "$/cancel_request" => match read::<CancelRequest>(method, params) {
-                // Only prompts take long enough; the session that works on it knows it.
-                Ok(CancelRequest { request_id }) => self
-                    .sessions
-                    .values()
-                    .for_each(|session| session.tell(Command::Cancel(Some(request_id.clone())))),
+            CANCEL_REQUEST => match read::<CancelRequest>(method, params) {
+                // A prompt, which the session that works on it knows, or an opening.
+                Ok(CancelRequest { request_id }) => {
+                    self.under_way.give_up(&request_id);
+                    for session in self.sessions.values() {
+                        session.tell(Command::Cancel(Some(request_id.clone())));
+                    }
+                }
                 Err(error) => unread(error),
             },
             // What a later protocol may add.
@@ -190,18 +251,20 @@ impl Server {
             AgentCall::Authenticate(authenticate) => {
                 return Some(self.authenticate(&authenticate));
             }
-            AgentCall::New(new) => return Some(self.new_session(*new).await),
-            AgentCall::Close(OfSession { session_id }) => {
-                return Some(self.close(&session_id).await);
+            AgentCall::New(new) => {
+                let open = session::open(self.opening(), *new, None);
+                self.under_way.open(id.clone(), None, open, std::future::ready);
+                Ok(())
             }
-            AgentCall::Load(load) => return Some(self.reopen(*load, true).await),
-            AgentCall::Resume(load) => return Some(self.reopen(*load, false).await),
+            AgentCall::Load(load) => self.reopen(id, *load, true),
+            AgentCall::Resume(load) => self.reopen(id, *load, false),
+            AgentCall::Close(OfSession { session_id }) => self.close(id, &session_id),
             AgentCall::List(list) => {
                 let sessions = self.store().and_then(|store| stored::list(store, list));
                 return Some(sessions.and_then(value));
             }
             AgentCall::Delete(OfSession { session_id }) => {
-                return Some(self.delete(&session_id).await);
+                return self.delete(id, &session_id).transpose();
             }
             AgentCall::Prompt(prompt) => self
                 .session(&prompt.session_id)
@@ -268,41 +331,59 @@ impl Server {
         Ok(json!({}))
     }
 
-    async fn new_session(&mut self, new: NewSession) -> Result<Value, RpcError> {
-        let opened = session::open(self.opening(), new, None).await?;
-        let answer =
-            value(SessionOpened { session_id: Some(opened.handle.id.clone()), ..opened.answer });
-        self.sessions.insert(opened.handle.id.clone(), opened.handle);
-        answer
-    }
-
     /// Goes on with a session of earlier; what was said in it is told before the answer.
-    async fn reopen(&mut self, load: LoadSession, replays: bool) -> Result<Value, RpcError> {
+    fn reopen(&mut self, request: &Id, load: LoadSession, replays: bool) -> Result<(), RpcError> {
         let id = load.session_id;
         if self.sessions.contains_key(&id) {
             return Err(invalid(format!("session `{id}` is open here already; close it first")));
         }
-        let (thread, stored) = self.store()?.open(&id).map_err(|error| stored::refused(&error))?;
-        for notice in &stored.notices {
-            tracing::warn!(notice, "session");
-        }
-        let kept = Some((thread, stored.turns()));
-        let opened = session::open(self.opening(), load.session, kept).await?;
-        if replays {
-            for update in replay::updates(&stored.turns(), &opened.cwd) {
+        self.check_free(&id)?;
+        let (store, opening) = (self.store()?.clone(), self.opening());
+        let name = id.clone();
+        let (tell, told) = oneshot::channel();
+        let open = async move {
+            let (thread, stored) = store.open(&name).map_err(|error| stored::refused(&error))?;
+            for notice in &stored.notices {
+                tracing::warn!(notice, "session");
+            }
+            let turns = stored.turns();
+            let opened =
+                session::open(opening, load.session, Some((thread, turns.clone()))).await?;
+            // Only if it could be opened.
+            let _ = tell.send(turns);
+            Ok(opened)
+        };
+        let replay = async move |opened: Opened| {
+            let turns = told.await.unwrap_or_default();
+            for update in replay::updates(if replays { &turns[..] } else { &[] }, &opened.places) {
                 opened.voice.update(update).await;
             }
-        }
-        self.sessions.insert(id, opened.handle);
-        value(opened.answer)
+            opened
+        };
+        self.under_way.open(request.clone(), Some(id), open, replay);
+        Ok(())
     }
 
-    async fn delete(&mut self, id: &str) -> Result<Value, RpcError> {
-        if let Some(session) = self.sessions.remove(id) {
-            session.close().await;
+    /// Deletes at once what is not open.
+    fn delete(&mut self, request: &Id, id: &str) -> Result<Option<Value>, RpcError> {
+        self.check_free(id)?;
+        match self.sessions.remove(id) {
+            Some(session) => {
+                self.under_way.close(request.clone(), session, true);
+                Ok(None)
+            }
+            None => self.delete_kept(id).map(Some),
         }
+    }
+
+    fn delete_kept(&self, id: &str) -> Result<Value, RpcError> {
         self.store()?.delete(id).map_err(|error| stored::refused(&error))?;
         Ok(json!({}))
+    }
+
+    fn check_free(&self, id: &str) -> Result<(), RpcError> {
+        let busy = |done| invalid(format!("session `{id}` is being {done}; wait for the answer"));
+        self.under_way.with(id).map_or(Ok(()), |done| Err(busy(done)))
     }
 
     fn opening(&self) -> session::Opening {
@@ -318,15 +399,16 @@ impl Server {
         self.setup.store.as_ref().ok_or_else(none)
     }
 
-    async fn close(&mut self, id: &str) -> Result<Value, RpcError> {
+    fn close(&mut self, request: &Id, id: &str) -> Result<(), RpcError> {
         self.session(id)?;
         if let Some(session) = self.sessions.remove(id) {
-            session.close().await;
+            self.under_way.close(request.clone(), session, false);
         }
-        Ok(json!({}))
+        Ok(())
     }
 
     fn session(&self, id: &str) -> Result<&SessionHandle, RpcError> {
+        self.check_free(id)?;
         let missing = || RpcError::new(RESOURCE_NOT_FOUND, format!("no open session `{id}`"));
         self.sessions.get(id).ok_or_else(missing)
     }

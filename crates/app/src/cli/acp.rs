@@ -6,7 +6,7 @@ use std::time::Duration;
 use canon_exec::sandbox::SandboxPolicy;
 use clap::ValueEnum;
 
-use super::{logs, runtime};
+use super::{logs, runtime, stdin};
 use crate::bridge::acp::{ApprovalMode, Setup, serve};
 use crate::bridge::agent::{Limits, model_name};
 use crate::error::Error;
@@ -42,7 +42,7 @@ enum Confinement {
     DangerFullAccess,
 }
 
-/// Serves the client on standard input and output until its input ends.
+/// Serves the client on standard input and output until its input ends, or until it is told to end.
 pub fn run(args: Args) -> Result<ExitCode, Error> {
     logs::to_stderr(tracing::Level::WARN);
     let policy = match args.sandbox {
@@ -59,7 +59,7 @@ pub fn run(args: Args) -> Result<ExitCode, Error> {
         store: if args.ephemeral { None } else { Some(Store::home()?) },
     };
     let runtime = runtime()?;
-    let served = runtime.block_on(serve(tokio::io::stdin(), tokio::io::stdout(), setup));
+    let served = runtime.block_on(serve(stdin::until_told(), tokio::io::stdout(), setup));
     // What sessions held, their temporary directories above all, goes with them; a read of standard
     // input that nobody ends must not hold the process for ever.
     runtime.shutdown_timeout(Duration::from_secs(1));

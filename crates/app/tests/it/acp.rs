@@ -2,6 +2,8 @@
 //! and by the official SDK's client.
 
 mod editor;
+mod shown;
+mod waits;
 
 use canon_testkit::mcp_server::McpHttpServer;
 use canon_testkit::sdks::Script;

@@ -121,6 +121,9 @@ pub struct ToolCall {
     /// Its result, for machines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_output: Option<Value>,
+    /// What clients agree on with agents beside the protocol.
+    #[serde(default, rename = "_meta", skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Value>,
 }
 
 impl ToolContent {

@@ -120,6 +120,11 @@ impl Peer {
         self.say(super::notification_line(method, params)).await
     }
 
+    /// Sends a notification that may be lost when the other side is slow to read. Never waits.
+    pub fn try_notify(&self, method: &str, params: &Value) {
+        let _ = self.lines.try_send(self.versioned_line(super::notification_line(method, params)));
+    }
+
     /// Answers a request.
     pub async fn respond(&self, id: &Id, answer: Result<Value, RpcError>) -> Result<(), PeerError> {
         self.say(match answer {
@@ -163,7 +168,11 @@ impl Peer {
     }
 
     async fn say(&self, line: Vec<u8>) -> Result<(), PeerError> {
-        self.send(if self.versioned { super::with_version(&line) } else { line }).await
+        self.send(self.versioned_line(line)).await
+    }
+
+    fn versioned_line(&self, line: Vec<u8>) -> Vec<u8> {
+        if self.versioned { super::with_version(&line) } else { line }
     }
 
     /// Sends a line that is already made.

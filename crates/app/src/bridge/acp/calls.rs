@@ -1,10 +1,12 @@
 //! Tool calls as an editor shows them: titles, kinds, places, changes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use canon_agent::patch::{Hunk, Line, Operation, Patch};
 use canon_protocol::acp::tool::{ToolCall, ToolContent, ToolKind, ToolLocation, ToolStatus};
 use serde_json::Value;
+
+use super::places::Places;
 
 /// Characters of a title.
 const TITLE_LIMIT: usize = 120;
@@ -36,9 +38,9 @@ pub(super) fn kind(tool: &str) -> ToolKind {
 }
 
 /// The file that one of the tools that change a single one names, absolute.
-pub(super) fn changed_file(tool: &str, arguments: &Value, cwd: &Path) -> Option<PathBuf> {
+pub(super) fn changed_file(tool: &str, arguments: &Value, places: &Places) -> Option<PathBuf> {
     let changes = matches!(tool, "write_file" | "edit_file");
-    changes.then(|| path_of(arguments, cwd)).flatten()
+    changes.then(|| path_of(arguments, places)).flatten()
 }
 
 /// The first word about a call. `before` is the text of the [`changed_file`], if it has one and it
@@ -47,22 +49,30 @@ pub(super) fn begun(
     id: &str,
     tool: &str,
     arguments: &Value,
-    cwd: &Path,
+    places: &Places,
     before: Option<&str>,
 ) -> ToolCall {
-    let (kind, title) = described(tool, arguments, cwd);
-    let changes = changes(tool, arguments, cwd, before);
-    let places = places(tool, arguments, cwd, before);
+    let (kind, title) = described(tool, arguments, places);
+    let changes = changes(tool, arguments, places, before);
+    let touched = touched(tool, arguments, places, before);
     ToolCall {
         title: Some(title),
         name: Some(tool.to_owned()),
         kind: Some(kind),
         status: Some(ToolStatus::InProgress),
         content: (!changes.is_empty()).then_some(changes),
-        locations: (!places.is_empty()).then_some(places),
+        locations: (!touched.is_empty()).then_some(touched),
         raw_input: Some(arguments.clone()),
         ..ToolCall::new(id)
     }
+}
+
+/// A call with the name of the subagent that makes it before its title.
+pub(super) fn of_agent(mut call: ToolCall, agent: Option<&str>) -> ToolCall {
+    if let (Some(agent), Some(title)) = (agent, &mut call.title) {
+        title.insert_str(0, &format!("{agent}: "));
+    }
+    call
 }
 
 /// How a call ended.
@@ -104,7 +114,7 @@ pub(super) fn fenced(output: &str) -> String {
     format!("{fence}\n{note}{text}\n{fence}")
 }
 
-fn described(tool: &str, arguments: &Value, cwd: &Path) -> (ToolKind, String) {
+fn described(tool: &str, arguments: &Value, places: &Places) -> (ToolKind, String) {
     let Some((_, kind, argument, word)) = WORDS.iter().find(|row| row.0 == tool) else {
         return (ToolKind::Other, short(tool));
     };
@@ -112,10 +122,7 @@ fn described(tool: &str, arguments: &Value, cwd: &Path) -> (ToolKind, String) {
         return described_patch(&operations);
     }
     let what = match &arguments[*argument] {
-        Value::String(text) => match Path::new(text).strip_prefix(cwd) {
-            Ok(inside) if !inside.as_os_str().is_empty() => inside.to_string_lossy().into_owned(),
-            _ => text.clone(),
-        },
+        Value::String(text) => places.short(text).to_owned(),
         Value::Array(items) => {
             let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
             items.join(", ")
@@ -158,16 +165,21 @@ fn short(text: &str) -> String {
     short
 }
 
-fn path_of(arguments: &Value, cwd: &Path) -> Option<PathBuf> {
+fn path_of(arguments: &Value, places: &Places) -> Option<PathBuf> {
     let path = ["file_path", "path"].iter().find_map(|name| arguments[name].as_str())?;
-    Some(cwd.join(path))
+    Some(places.shown(path))
 }
 
 /// What a call that changes files does to them, as far as it can be told before it runs.
-fn changes(tool: &str, arguments: &Value, cwd: &Path, before: Option<&str>) -> Vec<ToolContent> {
+fn changes(
+    tool: &str,
+    arguments: &Value,
+    places: &Places,
+    before: Option<&str>,
+) -> Vec<ToolContent> {
     let text = |name: &str| arguments[name].as_str().map(str::to_owned);
     let diff = |old_text, new_text| {
-        path_of(arguments, cwd).map(|path| ToolContent::Diff { path, old_text, new_text })
+        path_of(arguments, places).map(|path| ToolContent::Diff { path, old_text, new_text })
     };
     let one = match tool {
         "write_file" => {
@@ -181,7 +193,7 @@ fn changes(tool: &str, arguments: &Value, cwd: &Path, before: Option<&str>) -> V
     };
     let patched = operations(tool, arguments).unwrap_or_default();
     one.into_iter()
-        .chain(patched.iter().flat_map(|operation| patch_changes(operation, cwd)))
+        .chain(patched.iter().flat_map(|operation| patch_changes(operation, places)))
         .collect()
 }
 
@@ -190,8 +202,8 @@ fn operations(tool: &str, arguments: &Value) -> Option<Vec<Operation>> {
     Patch::parse(patch).ok().map(|patch| patch.operations)
 }
 
-fn patch_changes(operation: &Operation, cwd: &Path) -> Vec<ToolContent> {
-    let path = cwd.join(operation.path());
+fn patch_changes(operation: &Operation, places: &Places) -> Vec<ToolContent> {
+    let path = places.shown(operation.path());
     match operation {
         Operation::Add { lines, .. } => vec![ToolContent::Diff {
             path,
@@ -199,7 +211,7 @@ fn patch_changes(operation: &Operation, cwd: &Path) -> Vec<ToolContent> {
             new_text: lines.iter().map(|line| format!("{line}\n")).collect(),
         }],
         Operation::Update { move_to, hunks, .. } if !hunks.is_empty() => {
-            let path = move_to.as_ref().map_or(path, |to| cwd.join(to));
+            let path = move_to.as_ref().map_or(path, |to| places.shown(to));
             let change = |hunk: &Hunk| ToolContent::Diff {
                 path: path.clone(),
                 old_text: Some(side(hunk, |line| matches!(line, Line::Insert(_)))),
@@ -221,10 +233,17 @@ fn side(hunk: &Hunk, is_other: fn(&Line) -> bool) -> String {
 }
 
 /// What a call touches; a line where the arguments or the text before say it.
-fn places(tool: &str, arguments: &Value, cwd: &Path, before: Option<&str>) -> Vec<ToolLocation> {
+fn touched(
+    tool: &str,
+    arguments: &Value,
+    places: &Places,
+    before: Option<&str>,
+) -> Vec<ToolLocation> {
     if let Some(operations) = operations(tool, arguments) {
-        let place =
-            |operation: &Operation| ToolLocation { path: cwd.join(operation.path()), line: None };
+        let place = |operation: &Operation| ToolLocation {
+            path: places.shown(operation.path()),
+            line: None,
+        };
         return operations.iter().map(place).collect();
     }
     let asked = arguments["offset"].as_u64().map(|line| line.max(1));
@@ -234,7 +253,7 @@ fn places(tool: &str, arguments: &Value, cwd: &Path, before: Option<&str>) -> Ve
         u64::try_from(lines).ok()
     };
     let line = asked.or_else(found).and_then(|line| u32::try_from(line).ok());
-    path_of(arguments, cwd).map(|path| ToolLocation { path, line }).into_iter().collect()
+    path_of(arguments, places).map(|path| ToolLocation { path, line }).into_iter().collect()
 }
 
 #[cfg(test)]

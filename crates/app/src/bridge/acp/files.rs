@@ -14,39 +14,39 @@ use canon_protocol::acp::agent::FileSystem;
 use canon_protocol::acp::client::{ReadTextFile, TextFile, WriteTextFile};
 use serde_json::Value;
 
-use super::session::Voice;
+use super::places::Places;
+use super::session::{Unanswered, Voice};
 
 /// How long an editor may take over a file.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The environment inside, with text files below `roots` read and written through the client where
+/// The environment inside, with text files in the session's directories read and written through the client where
 /// it offers that. What the sandbox allows is decided inside, before the client is asked.
 #[derive(Debug)]
 pub(super) struct EditorFiles {
     pub(super) inner: Arc<dyn ExecutionEnvironment>,
     pub(super) voice: Voice,
     pub(super) offers: FileSystem,
-    /// Absolute.
-    pub(super) roots: Vec<PathBuf>,
+    pub(super) places: Places,
 }
 
 impl EditorFiles {
-    /// Whether a path is below a root by name; one with `..` is left to the environment inside.
+    /// Whether a path is in a directory of the session by name; one with `..` is left to the environment inside.
     fn is_ours(&self, path: &Path) -> bool {
         let path = self.inner.working_directory().join(path);
         let climbs = path.components().any(|part| part == Component::ParentDir);
-        !climbs && self.roots.iter().any(|root| path.starts_with(root))
+        !climbs && self.places.hold(&path)
     }
 
     /// The text that the editor has; `None` if it does not say.
     async fn text(&self, path: &Path) -> Option<String> {
         let request = ReadTextFile {
             session_id: self.voice.session_id().to_owned(),
-            path: self.inner.working_directory().join(path),
+            path: self.places.shown(path),
             line: None,
             limit: None,
         };
-        match self.voice.ask("fs/read_text_file", &request, PATIENCE).await {
+        match self.voice.ask("fs/read_text_file", &request, Some(PATIENCE)).await {
             Ok(TextFile { content }) => Some(content),
             Err(error) => {
                 tracing::debug!(%error, outcome = "read from the disk", "file of the editor");
@@ -55,13 +55,13 @@ impl EditorFiles {
         }
     }
 
-    async fn write(&self, target: PathBuf, text: &str) -> Result<(), String> {
+    async fn write(&self, target: PathBuf, text: &str) -> Result<(), Unanswered> {
         let request = WriteTextFile {
             session_id: self.voice.session_id().to_owned(),
-            path: target,
+            path: self.places.shown(target),
             content: text.to_owned(),
         };
-        let written = self.voice.ask::<Value>("fs/write_text_file", &request, PATIENCE).await;
+        let written = self.voice.ask::<Value>("fs/write_text_file", &request, Some(PATIENCE)).await;
         written.map(|_| ())
     }
 }
@@ -80,6 +80,7 @@ fn is_same(disk: &str, editor: &str) -> bool {
 #[async_trait]
 impl ExecutionEnvironment for EditorFiles {
     async fn read_file(&self, path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
+        let path: &Path = &self.places.real(path);
         let disk = self.inner.read_file(path, max_bytes).await;
         let on_disk = match &disk {
             Ok(bytes) => as_text(bytes),
@@ -105,6 +106,7 @@ impl ExecutionEnvironment for EditorFiles {
     }
 
     async fn write_file(&self, path: &Path, content: &[u8]) -> Result<WriteOutcome, FileError> {
+        let path: &Path = &self.places.real(path);
         let text = as_text(content).filter(|_| self.offers.write_text_file && self.is_ours(path));
         let Some(text) = text else { return self.inner.write_file(path, content).await };
         let target = self.inner.write_target(path).await?;
@@ -125,30 +127,36 @@ impl ExecutionEnvironment for EditorFiles {
     }
 
     async fn write_target(&self, path: &Path) -> Result<PathBuf, FileError> {
+        let path: &Path = &self.places.real(path);
         self.inner.write_target(path).await
     }
 
     async fn remove_file(&self, path: &Path) -> Result<(), FileError> {
+        let path: &Path = &self.places.real(path);
         self.inner.remove_file(path).await
     }
 
     async fn rename(&self, from: &Path, to: &Path) -> Result<(), FileError> {
-        self.inner.rename(from, to).await
+        self.inner.rename(&self.places.real(from), &self.places.real(to)).await
     }
 
     async fn file_exists(&self, path: &Path) -> Result<bool, FileError> {
+        let path: &Path = &self.places.real(path);
         self.inner.file_exists(path).await
     }
 
     async fn metadata(&self, path: &Path) -> Result<FileMetadata, FileError> {
+        let path: &Path = &self.places.real(path);
         self.inner.metadata(path).await
     }
 
     async fn list_directory(&self, path: &Path, depth: usize) -> Result<Vec<DirEntry>, FileError> {
+        let path: &Path = &self.places.real(path);
         self.inner.list_directory(path, depth).await
     }
 
-    async fn exec_command(&self, command: ExecCommand) -> Result<ExecResult, ExecError> {
+    async fn exec_command(&self, mut command: ExecCommand) -> Result<ExecResult, ExecError> {
+        command.working_dir = command.working_dir.map(|path| self.places.real(&path).into_owned());
         self.inner.exec_command(command).await
     }
 
@@ -158,7 +166,7 @@ impl ExecutionEnvironment for EditorFiles {
         path: &Path,
         options: &GrepOptions,
     ) -> Result<GrepResult, SearchError> {
-        self.inner.grep(pattern, path, options).await
+        self.inner.grep(pattern, &self.places.real(path), options).await
     }
 
     async fn glob(
@@ -167,7 +175,7 @@ impl ExecutionEnvironment for EditorFiles {
         path: &Path,
         options: &GlobOptions,
     ) -> Result<GlobResult, SearchError> {
-        self.inner.glob(pattern, path, options).await
+        self.inner.glob(pattern, &self.places.real(path), options).await
     }
 
     async fn initialize(&self) -> Result<(), FileError> {

@@ -1,9 +1,7 @@
 //! Asking the user before a tool runs.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use canon_agent::{Approver, PendingCall, Verdict};
@@ -18,13 +16,11 @@ use tokio::sync::watch;
 
 use super::calls;
 use super::options::ApprovalMode;
-use super::session::Voice;
+use super::places::Places;
+use super::session::{Unanswered, Voice};
 
 /// Largest text, in bytes, that is read to show a change in it.
 const MAX_SHOWN: u64 = 1024 * 1024;
-
-/// How long a question waits for the call that it is about to be shown.
-const ANNOUNCED_WITHIN: Duration = Duration::from_secs(2);
 
 const ONCE: &str = "allow-once";
 const ALWAYS: &str = "allow-always";
@@ -103,6 +99,12 @@ impl Gate {
         self.announced.send_if_modified(|calls| calls.insert(call_id.to_owned()));
     }
 
+    /// Waits until the client was told of a call.
+    async fn announced(&self, call_id: &str) {
+        // It fails only when the gate is gone, which is ours.
+        let _ = self.announced.subscribe().wait_for(|calls| calls.contains(call_id)).await;
+    }
+
     /// Forgets a call that ended; gives what was in its file before.
     pub(super) fn forget(&self, call_id: &str) -> Option<String> {
         self.announced.send_if_modified(|calls| calls.remove(call_id));
@@ -119,27 +121,27 @@ pub(super) struct Reviewer {
     pub(super) gate: Arc<Gate>,
     pub(super) voice: Voice,
     pub(super) environment: Arc<dyn ExecutionEnvironment>,
-    pub(super) cwd: PathBuf,
+    pub(super) places: Places,
 }
 
 #[async_trait]
 impl Approver for Reviewer {
     async fn review(&self, call: &PendingCall) -> Verdict {
         let arguments = Value::Object(call.arguments.clone());
-        let before = self.before(&call.tool_name, &arguments).await;
+        let places = self.places.from(&call.working_directory);
+        let before = self.before(&call.tool_name, &arguments, &places).await;
         if let Some(before) = &before {
             lock(&self.gate.before).insert(call.call_id.clone(), before.clone());
         }
         if !self.gate.asks(&call.tool_name, &arguments) {
             return Verdict::Allow;
         }
-        let shown =
-            calls::begun(&call.call_id, &call.tool_name, &arguments, &self.cwd, before.as_deref());
-        let grant = Grant::of(&call.tool_name, &arguments);
-        // The question itself says all about the call, should its announcement not come.
-        let mut announced = self.gate.announced.subscribe();
-        let announced = announced.wait_for(|calls| calls.contains(&call.call_id));
-        let _ = tokio::time::timeout(ANNOUNCED_WITHIN, announced).await;
+        let (id, tool) = (&call.call_id, &call.tool_name);
+        let shown = calls::begun(id, tool, &arguments, &places, before.as_deref());
+        let grant = Grant::of(tool, &arguments);
+        let shown = calls::of_agent(shown, call.agent_id.as_deref());
+        // Its start is told before it is reviewed, and may still be on its way.
+        self.gate.announced(id).await;
         let verdict = self.ask(shown, grant).await;
         if verdict == Verdict::Allow {
             let status = Some(ToolStatus::InProgress);
@@ -152,8 +154,8 @@ impl Approver for Reviewer {
 
 impl Reviewer {
     /// The text that a call is about to change, as far as it is small enough to show.
-    async fn before(&self, tool: &str, arguments: &Value) -> Option<String> {
-        let path = calls::changed_file(tool, arguments, &self.cwd)?;
+    async fn before(&self, tool: &str, arguments: &Value, places: &Places) -> Option<String> {
+        let path = calls::changed_file(tool, arguments, places)?;
         self.environment.read_text(&path, MAX_SHOWN).await.ok()
     }
 
@@ -173,7 +175,7 @@ impl Reviewer {
             ],
         };
         // People take their time; who cancels the prompt ends this as well.
-        let asked = self.voice.ask("session/request_permission", &request, Duration::MAX).await;
+        let asked = self.voice.ask("session/request_permission", &request, None).await;
         match asked.map(|PermissionAnswer { outcome }| outcome) {
             Ok(PermissionOutcome::Selected { option_id }) => match option_id.as_str() {
                 ONCE => Verdict::Allow,
@@ -187,6 +189,8 @@ impl Reviewer {
                 other => Verdict::Deny { reason: format!("The answer was {other:?}.") },
             },
             Ok(PermissionOutcome::Cancelled) => Verdict::Abort,
+            // Nobody is there any more; the session is about to end.
+            Err(Unanswered::Gone) => Verdict::Abort,
             Err(why) => Verdict::Deny { reason: format!("The user could not be asked: {why}.") },
         }
     }

@@ -1,7 +1,5 @@
 //! A stored conversation, told again.
 
-use std::path::Path;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use canon_agent::{AssistantTurn, Turn, canonical_arguments};
@@ -13,9 +11,10 @@ use canon_runtime::id;
 use serde_json::Value;
 
 use super::calls::{self, Ending};
+use super::places::Places;
 
 /// The updates that tell a conversation, in its order.
-pub(super) fn updates(turns: &[Turn], cwd: &Path) -> Vec<SessionUpdate> {
+pub(super) fn updates(turns: &[Turn], places: &Places) -> Vec<SessionUpdate> {
     let mut told = Vec::new();
     let mut open: Vec<ToolCall> = Vec::new();
     for turn in turns {
@@ -28,7 +27,7 @@ pub(super) fn updates(turns: &[Turn], cwd: &Path) -> Vec<SessionUpdate> {
                 for call in reply.tool_calls() {
                     let ToolCallData { id, name, arguments, .. } = ToolCallData::from(call);
                     let arguments = canonical_arguments(&name, &arguments);
-                    let call = calls::begun(&id, &name, &arguments, cwd, None);
+                    let call = calls::begun(&id, &name, &arguments, places, None);
                     told.push(SessionUpdate::ToolCall(call.clone()));
                     open.push(call);
                 }
@@ -107,7 +106,7 @@ mod tests {
                 { "tool_call_id": "a", "content": "file", "is_error": false } }] },
         ]))
         .unwrap();
-        let told = updates(&turns, Path::new("/w"));
+        let told = updates(&turns, &Places::plain("/w"));
         let kinds: Vec<String> = told
             .iter()
             .map(|update| serde_json::to_value(update).unwrap()["sessionUpdate"].to_string())

@@ -7,12 +7,13 @@ use std::time::Duration;
 use canon_agent::{EventData, Session, SessionEvent, SessionOptions, Turn};
 use canon_exec::ExecutionEnvironment;
 use canon_exec::sandbox::SandboxPolicy;
+use canon_protocol::acp::CANCEL_REQUEST;
 use canon_protocol::acp::agent::{
     ClientCapabilities, ConfigOptions, NewSession, Prompted, SessionOpened, StopReason,
 };
 use canon_protocol::acp::content::ContentBlock;
 use canon_protocol::acp::update::{SessionNotification, SessionUpdate};
-use canon_protocol::jsonrpc::peer::{Peer, PeerError};
+use canon_protocol::jsonrpc::peer::{Peer, PeerError, Question};
 use canon_protocol::jsonrpc::{INTERNAL_ERROR, INVALID_REQUEST, Id, RpcError};
 use canon_runtime::id;
 use canon_runtime::task::{self, TaskSpec};
@@ -25,7 +26,8 @@ use tokio::task::JoinHandle;
 use super::files::EditorFiles;
 use super::options::{ApprovalMode, DEFAULT_EFFORT, EFFORT, MODE, MODEL, Settings, modes};
 use super::permission::{Gate, Reviewer};
-use super::progress::Progress;
+use super::places::Places;
+use super::progress::{self, Progress, Shows};
 use super::{Setup, invalid, no_model, prompt, refusal, servers, stop, value};
 use crate::bridge::agent::{self, Limits, Model, Sandbox};
 use crate::bridge::mcp::Servers;
@@ -47,6 +49,22 @@ pub(super) struct Voice {
     session_id: Arc<str>,
 }
 
+/// A request whose answer is waited for.
+struct Asked<'a> {
+    question: Question,
+    peer: &'a Peer,
+    is_open: bool,
+}
+
+/// It is given up: a question that the client still shows is no longer one.
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.peer.try_notify(CANCEL_REQUEST, &json!({ "requestId": self.question.id() }));
+        }
+    }
+}
+
 impl Voice {
     pub(super) fn session_id(&self) -> &str {
         &self.session_id
@@ -60,24 +78,52 @@ impl Voice {
         }
     }
 
-    /// The client's answer, or why there is none.
+    /// The client's answer, or why there is none. Where nobody waits for it any longer, the client is
+    /// told so.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         method: &str,
         params: &impl Serialize,
-        limit: Duration,
-    ) -> Result<T, String> {
-        let params = serde_json::to_value(params).map_err(|error| error.to_string())?;
-        let answer =
-            self.peer.request(method, &params, limit).await.map_err(|error| match error {
-                PeerError::Refused(error) => error.message,
-                other => other.to_string(),
-            })?;
-        serde_json::from_value(answer).map_err(|error| format!("{method}: answer: {error}"))
+        limit: Option<Duration>,
+    ) -> Result<T, Unanswered> {
+        let wrong = |error: serde_json::Error| Unanswered::Why(format!("{method}: {error}"));
+        let params = serde_json::to_value(params).map_err(wrong)?;
+        let question = self.peer.ask(method, &params).await?;
+        let mut asked = Asked { question, peer: &self.peer, is_open: true };
+        let answer = asked.question.answer();
+        let answer = match limit {
+            None => answer.await,
+            Some(limit) => tokio::time::timeout(limit, answer).await.map_err(|_| {
+                Unanswered::Why(format!("no answer to {method} within {} s", limit.as_secs()))
+            })?,
+        };
+        asked.is_open = false;
+        serde_json::from_value(answer?).map_err(wrong)
     }
 
     async fn answer(&self, id: &Id, answer: Result<Value, RpcError>) {
         let _ = self.peer.respond(id, answer).await;
+    }
+}
+
+/// Why the client did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unanswered {
+    /// Its stream is at its end.
+    #[error("the client is gone")]
+    Gone,
+    /// It refused, was too slow, or said something else.
+    #[error("{0}")]
+    Why(String),
+}
+
+impl From<PeerError> for Unanswered {
+    fn from(error: PeerError) -> Self {
+        match error {
+            PeerError::Closed => Self::Gone,
+            PeerError::Refused(error) => Self::Why(error.message),
+            other => Self::Why(other.to_string()),
+        }
     }
 }
 
@@ -113,7 +159,7 @@ pub(super) struct Opened {
     pub(super) handle: SessionHandle,
     pub(super) answer: SessionOpened,
     pub(super) voice: Voice,
-    pub(super) cwd: PathBuf,
+    pub(super) places: Places,
 }
 
 /// Opens a session, a new one or one that was kept: the model is connected and the sandbox probed before it is answered.
@@ -128,26 +174,24 @@ pub(super) async fn open(
     let own = own.map(|meta| format!("{}/{}", meta.provider, meta.model));
     let model = Model::try_connect(own.as_deref().or(setup.model.as_deref()))
         .map_err(|error| no_model(&error))?;
-    let cwd = directory("cwd", &new.cwd)?;
-    let more: Vec<PathBuf> = new
-        .additional_directories
-        .iter()
-        .map(|path| directory("additionalDirectories", path))
-        .collect::<Result<_, _>>()?;
-    let sandbox =
-        Sandbox { policy: with_roots(setup.policy.clone(), &more), masked: setup.masked.clone() };
-    let inner = sandbox.environment(&cwd).await.map_err(|error| refusal(INTERNAL_ERROR, &error))?;
-    let mut roots = vec![cwd.clone()];
-    roots.extend(more);
-    let servers = servers::start(&new.mcp_servers, roots.clone()).await?;
+    let places = Places::find(&new.cwd, &new.additional_directories)?;
+    let (cwd, roots) = (places.cwd(), places.roots());
+    let policy = with_roots(setup.policy.clone(), roots.get(1..).unwrap_or_default());
+    let sandbox = Sandbox { policy, masked: setup.masked.clone() };
+    let inner = sandbox.environment(cwd).await.map_err(|error| refusal(INTERNAL_ERROR, &error))?;
+    let servers = servers::start(&new.mcp_servers, roots).await?;
     let (thread, history) = match kept {
         Some((thread, history)) => (Some(thread), history),
-        None => (setup.store.as_ref().map(|store| begun(store, &model, &cwd)), Vec::new()),
+        None => (setup.store.as_ref().map(|store| begun(store, &model, cwd)), Vec::new()),
     };
     let session_id = thread.as_ref().map_or_else(|| id::new("session"), Thread::id);
     let voice = Voice { peer, session_id: session_id.as_str().into() };
-    let environment: Arc<dyn ExecutionEnvironment> =
-        Arc::new(EditorFiles { inner, voice: voice.clone(), offers: client.fs, roots });
+    let environment: Arc<dyn ExecutionEnvironment> = Arc::new(EditorFiles {
+        inner,
+        voice: voice.clone(),
+        offers: client.fs,
+        places: places.clone(),
+    });
     let gate = Arc::new(Gate::new(setup.mode));
     let settings = Settings {
         mode: setup.mode,
@@ -160,7 +204,7 @@ pub(super) async fn open(
         gate: Arc::clone(&gate),
         voice: voice.clone(),
         environment: Arc::clone(&environment),
-        cwd: cwd.clone(),
+        places: places.clone(),
     };
     let mut parts = Parts {
         model,
@@ -181,9 +225,13 @@ pub(super) async fn open(
         modes: Some(modes(parts.settings.mode)),
         config_options: Some(parts.settings.options()),
     };
+    let shows = Shows {
+        notices: client.session.notices.is_some(),
+        terminals: client.meta["terminal_output"] == true,
+    };
     let notes = parts.servers.notes().iter().map(|note| format!("MCP: {note}")).collect();
     let talk = Talk {
-        progress: Progress::new(cwd.clone(), Arc::clone(&gate), client.session.notices.is_some()),
+        progress: Progress::new(places.clone(), Arc::clone(&gate), shows),
         voice: voice.clone(),
         gate,
         parts,
@@ -196,7 +244,7 @@ pub(super) async fn open(
     let (commands, inbox) = mpsc::unbounded_channel();
     let task = task::spawn(TaskSpec::new("acp session").signalled(), talk.run(inbox));
     let handle = SessionHandle { id: session_id, commands, task };
-    Ok(Opened { handle, answer, voice, cwd })
+    Ok(Opened { handle, answer, voice, places })
 }
 
 fn begun(store: &Store, model: &Model, cwd: &Path) -> Thread {
@@ -207,18 +255,6 @@ fn begun(store: &Store, model: &Model, cwd: &Path) -> Thread {
         source: "acp".to_owned(),
         ..Origin::default()
     })
-}
-
-fn directory(name: &str, path: &Path) -> Result<PathBuf, RpcError> {
-    let bad = |why: String| invalid(format!("{name}: {}: {why}", path.display()));
-    if !path.is_absolute() {
-        return Err(bad("must be absolute".to_owned()));
-    }
-    match path.canonicalize() {
-        Ok(path) if path.is_dir() => Ok(path),
-        Ok(_) => Err(bad("is not a directory".to_owned())),
-        Err(error) => Err(bad(error.to_string())),
-    }
 }
 
 fn with_roots(mut policy: SandboxPolicy, more: &[PathBuf]) -> SandboxPolicy {
@@ -308,6 +344,9 @@ impl Talk {
         if let Some(running) = self.running.take() {
             self.finish(&running.request, Ok(StopReason::Cancelled)).await;
         }
+        for update in self.progress.close_all() {
+            self.voice.update(update).await;
+        }
     }
 
     async fn obey(&mut self, command: Command) {
@@ -318,10 +357,18 @@ impl Talk {
                 }
             }
             Command::Cancel(request) => {
-                if let Some(running) = &mut self.running
-                    && request.is_none_or(|request| request == running.request)
-                {
-                    running.cancelled = true;
+                let is_meant = match (&mut self.running, request) {
+                    (Some(running), request)
+                        if request.as_ref().is_none_or(|it| *it == running.request) =>
+                    {
+                        running.cancelled = true;
+                        true
+                    }
+                    // Subagents may be at work after the end of a prompt.
+                    (None, None) => true,
+                    _ => false,
+                };
+                if is_meant {
                     let _ = self.session.interrupt();
                 }
             }
@@ -423,15 +470,11 @@ impl Talk {
     }
 
     async fn event(&mut self, event: SessionEvent) {
-        let announced = match &event.data {
-            EventData::ToolCallStart { call_id, .. } => Some(call_id.clone()),
-            _ => None,
-        };
         for update in self.progress.take(&event) {
             self.voice.update(update).await;
         }
-        if let Some(call_id) = announced {
-            self.gate.announce(&call_id);
+        if let EventData::ToolCallStart { call_id, .. } = &progress::inner(&event).1.data {
+            self.gate.announce(call_id);
         }
         let Some(running) = &mut self.running else { return };
         match &event.data {
@@ -454,6 +497,9 @@ impl Talk {
     /// The session ended; a prompt that it did not answer is answered here.
     async fn over(&mut self) {
         self.is_over = true;
+        for update in self.progress.close_all() {
+            self.voice.update(update).await;
+        }
         if let Some(running) = self.running.take() {
             let why = "the session's task ended without a result; see the agent's log";
             self.finish(&running.request, Err(RpcError::new(INTERNAL_ERROR, why))).await;
@@ -485,14 +531,6 @@ mod tests {
         assert_eq!(title("\n  make it \u{1b}[1mwork\nnow"), Some("make it [1mwork".to_owned()));
         assert_eq!(title(&"é".repeat(200)).unwrap().chars().count(), 80);
         assert_eq!(title(" \n"), None);
-    }
-
-    #[test]
-    fn directories_are_absolute_and_there() {
-        let bad = |path: &str| directory("cwd", Path::new(path)).unwrap_err().message;
-        assert!(bad("a/b").contains("cwd: a/b: must be absolute"));
-        assert!(bad("/no/such/place").contains("No such file"));
-        assert!(bad("/dev/null").contains("not a directory"));
     }
 
     #[test]

@@ -20,13 +20,18 @@ pub(super) fn refused(error: &ThreadError) -> RpcError {
 /// A page of what there is, whoever began it.
 pub(super) fn list(store: &Store, list: ListSessions) -> Result<Sessions, RpcError> {
     // As sessions have it; a directory that is gone had this name.
-    let cwd = list.cwd.map(|cwd| cwd.canonicalize().unwrap_or(cwd));
+    let cwd = list.cwd.as_ref().map(|cwd| cwd.canonicalize().unwrap_or_else(|_| cwd.clone()));
     let query = Query { cwd, cursor: list.cursor, ..Query::default() };
     let page = store.list(&query).map_err(|error| refused(&error))?;
     for problem in page.problems {
         tracing::warn!(problem, outcome = "left out", "session");
     }
-    Ok(Sessions { sessions: page.threads.into_iter().map(info).collect(), next_cursor: page.next })
+    let mut sessions: Vec<SessionInfo> = page.threads.into_iter().map(info).collect();
+    if let Some(given) = list.cwd {
+        // All of them are there; the client knows it by its own name.
+        sessions.iter_mut().for_each(|session| session.cwd.clone_from(&given));
+    }
+    Ok(Sessions { sessions, next_cursor: page.next })
 }
 
 fn info(meta: Meta) -> SessionInfo {

@@ -30,6 +30,8 @@ pub(crate) struct Editor {
     pub(crate) updates: Vec<(String, Value)>,
     /// Every request of the agent: method and parameters.
     pub(crate) requests: Vec<(String, Value)>,
+    /// The agent's requests that it gave up.
+    pub(crate) given_up: Vec<Value>,
     /// What the official SDK is to judge: the message's type and its body.
     frames: Vec<(String, Value)>,
 }
@@ -55,6 +57,7 @@ impl Editor {
             buffers: HashMap::new(),
             updates: Vec::new(),
             requests: Vec::new(),
+            given_up: Vec::new(),
             frames: Vec::new(),
         }
     }
@@ -70,6 +73,16 @@ impl Editor {
         let frame = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         self.line(&frame.to_string());
         id
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends the agent without a word, and waits for its end.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     pub(crate) fn notify(&mut self, method: &str, params: &Value) {
@@ -92,6 +105,9 @@ impl Editor {
         assert_eq!(message["jsonrpc"], "2.0", "{message}");
         match message["method"].as_str() {
             Some("session/update") => self.updated(&message["params"]),
+            Some("$/cancel_request") => {
+                self.given_up.push(message["params"]["requestId"].clone());
+            }
             Some(method) => self.asked_by_agent(method, &message),
             None => {
                 if let Some(method) = message["id"].as_u64().and_then(|id| self.asked.get(&id))
@@ -202,6 +218,12 @@ impl Editor {
         texts.filter_map(|(_, update)| update["content"]["text"].as_str()).collect()
     }
 
+    /// The title of each call, in their order.
+    pub(crate) fn titles(&self) -> Vec<&str> {
+        let begun = self.updates.iter().filter(|(_, it)| it["sessionUpdate"] == "tool_call");
+        begun.filter_map(|(_, update)| update["title"].as_str()).collect()
+    }
+
     /// The last status of each call, in their order.
     pub(crate) fn calls(&self) -> Vec<(String, String)> {
         let mut calls: Vec<(String, String)> = Vec::new();
@@ -214,6 +236,14 @@ impl Editor {
             }
         }
         calls
+    }
+
+    /// Waits until the agent has told a client that does not end its input.
+    pub(crate) fn ends_by_itself(mut self, env: &TestEnv) {
+        while self.lines.recv_timeout(PATIENCE).is_ok() {}
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}");
+        env.assert_nothing_left();
     }
 
     /// Ends the input, waits for the agent to go, looks that nothing is left of it, and has the

@@ -43,6 +43,9 @@ pub struct ClientCapabilities {
     /// What it shows of a session.
     #[serde(default, deserialize_with = "or_default")]
     pub session: ClientSessionCapabilities,
+    /// What clients agree on with agents beside the protocol.
+    #[serde(default, rename = "_meta", skip_serializing_if = "Value::is_null")]
+    pub meta: Value,
 }
 
 /// Which requests about files a client answers.

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 fn call(tool: &str, arguments: Value) -> ToolCall {
-    begun("c", tool, &arguments, Path::new("/w"), Some("one\ntwo\nthree\n"))
+    begun("c", tool, &arguments, &Places::plain("/w"), Some("one\ntwo\nthree\n"))
 }
 
 fn diff(path: &str, old: Option<&str>, new: &str) -> ToolContent {
@@ -97,7 +97,7 @@ fn nothing_in_an_output_ends_its_fence() {
 #[test]
 fn only_tools_that_change_one_file_name_it() {
     let arguments = json!({ "file_path": "a" });
-    let changed = |tool: &str| changed_file(tool, &arguments, Path::new("/w"));
+    let changed = |tool: &str| changed_file(tool, &arguments, &Places::plain("/w"));
     assert_eq!(changed("edit_file"), Some("/w/a".into()));
     assert_eq!(changed("read_file"), None);
 }

@@ -5,7 +5,7 @@ use super::*;
 
 fn progress(notices: bool) -> Progress {
     let gate = Arc::new(Gate::new(ApprovalMode::AcceptEdits));
-    Progress::new("/w".into(), gate, notices)
+    Progress::new(Places::plain("/w"), gate, Shows { notices, terminals: false })
 }
 
 fn at(timestamp: u64, data: EventData) -> SessionEvent {
