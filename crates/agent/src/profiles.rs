@@ -156,6 +156,25 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// The same tools and instructions with another model.
+    pub(crate) fn set_model(&mut self, provider: &str, model: &str) {
+        if (provider, model) == (self.provider.as_str(), self.model.as_str()) {
+            return;
+        }
+        let info = get_model_info(model);
+        provider.clone_into(&mut self.provider);
+        model.clone_into(&mut self.model);
+        self.display_name = info.map_or(model, |info| &info.display_name).to_owned();
+        self.knowledge_cutoff = cutoff::of(model).map(str::to_owned);
+        self.context_window = context_window(provider, model);
+        if let Some(info) = info {
+            self.capabilities.reasoning = info.supports_reasoning;
+            self.capabilities.images = info.supports_vision;
+        }
+    }
+}
+
 /// Tokens that `model` can hold, by the model client's catalogue.
 pub(crate) fn context_window(provider: &str, model: &str) -> Option<u64> {
     get_model_info(model).filter(|info| info.provider == provider).map(|info| info.context_window)

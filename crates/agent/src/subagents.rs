@@ -222,12 +222,19 @@ impl Subagents {
         }
     }
 
-    /// The budget of all that draw from the account has changed.
+    /// The budget of all that draw from the account has changed. Those that cannot keep to it end.
     pub(crate) fn set_budget(&self, budget: Budget) {
-        for handle in self.lock().handles.values() {
-            // A child was begun with a price wherever one was needed; one that is over spends
-            // nothing.
-            let _ = handle.configure(|config| config.budget = budget);
+        let mut inner = self.lock();
+        let refused: Vec<String> = inner
+            .handles
+            .iter()
+            .filter(|(_, handle)| handle.configure(|config| config.budget = budget).is_err())
+            .map(|(agent_id, _)| agent_id.clone())
+            .collect();
+        // What one costs whose model has no price cannot be held to it. One that is over spends
+        // nothing anyway.
+        for agent_id in refused {
+            inner.close(&agent_id);
         }
     }
 

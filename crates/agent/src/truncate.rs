@@ -67,7 +67,7 @@ impl OutputLimits {
         let Some(lines) = lines else { return cut };
         let short = truncate_lines(&cut, lines);
         // Both cuts take from the middle, so the second may take the first one's note with it.
-        if cut.contains(WARNING) && !short.contains(WARNING) {
+        if cut != output && !short.contains(WARNING) {
             return in_both_ways(output, chars, &short, lines);
         }
         short

@@ -23,12 +23,15 @@ pub mod wrap;
 pub use docker::{ContainerOptions, DockerEnvironment, DockerError, DockerOptions};
 pub use environment::{
     DirEntry, ExecCommand, ExecutionEnvironment, FileError, FileKind, FileMetadata, GlobOptions,
-    GlobResult, GrepMode, GrepOptions, GrepResult, SearchError, WriteOutcome,
+    GlobResult, GrepLine, GrepMode, GrepOptions, GrepResult, SearchError, WriteOutcome,
 };
 pub use ignores::{IGNORE_FILES, Ignores};
 pub use limits::Limits;
 pub use local::LocalExecutionEnvironment;
-pub use process::{EnvPolicy, ExecError, ExecResult, Inherit, OutputSink, Script, Shell, Stdin};
+pub use process::{
+    EnvPolicy, ExecError, ExecResult, Inherit, OutputChunk, OutputSink, OutputStream, Script,
+    Shell, Stdin,
+};
 pub use remote::RemoteOptions;
 pub use sandbox::{
     SandboxError, SandboxOptions, SandboxPolicy, SandboxReport, SandboxedEnvironment,

@@ -96,7 +96,8 @@ impl OutputSink {
         Self(Arc::new(sink))
     }
 
-    pub(crate) fn send(&self, chunk: OutputChunk) {
+    /// Hands over what a command wrote, for environments that run it themselves. Never waits.
+    pub fn send(&self, chunk: OutputChunk) {
         (self.0)(chunk);
     }
 }

@@ -46,6 +46,7 @@ const INBOX: usize = 256;
 pub(super) enum Command {
     Event(Event),
     Configure(Box<SessionConfig>),
+    SetModel { provider: String, model: String },
     SetProfile(Box<Profile>),
     AddTool(Arc<Registered>),
     RemoveTool(String),
@@ -60,12 +61,6 @@ fn timeouts(profile: &Profile, config: &SessionConfig) -> CommandTimeouts {
     }
 }
 
-/// The system prompt, which is made once, while the host may already submit.
-enum Prompt {
-    Unknown,
-    Known(String),
-}
-
 /// What a spawned task ends with: an event in place of the one that it owed, if it panicked.
 type Ending = BoxFuture<'static, Option<Event>>;
 
@@ -76,7 +71,9 @@ struct Driver {
     member: Member,
     children: Children,
     registry: ToolRegistry,
-    prompt: Prompt,
+    /// The system prompt, which is made once, while the host may already submit. The machine calls
+    /// no model before it is told how long the prompt is.
+    prompt: Option<String>,
     /// What the prompt is to say, on its way.
     context: Option<JoinHandle<PromptContext>>,
     /// `None` when all handles are gone.
@@ -112,7 +109,7 @@ impl Driver {
                     self.on_context(&found);
                 }
                 () = ring(timer) => self.on_timers(),
-                Some(event) = self.inbox.recv(), if ready => self.apply(event),
+                Some(event) = self.inbox.recv(), if ready => self.take_in(event),
                 Some(ending) = self.running.next(), if ready && !self.running.is_empty() => {
                     if let Some(event) = ending {
                         self.apply(event);
@@ -160,18 +157,12 @@ impl Driver {
         let tools = self.registry.definitions();
         let instructions = self.setup.user_instructions.as_deref();
         let prompt = system_prompt(&self.setup.profile, context, &tools, instructions);
-        self.prompt = Prompt::Known(prompt);
+        self.prompt = Some(prompt);
         self.measure_prefix();
-        if let Some(call) = &self.model_call
-            && !call.is_running()
-        {
-            let id = call.id();
-            self.call_model(id);
-        }
     }
 
     fn measure_prefix(&mut self) {
-        let Prompt::Known(prompt) = &self.prompt else { return };
+        let Some(prompt) = &self.prompt else { return };
         let tools = self.registry.definitions();
         let of_tools: usize = tools
             .iter()
@@ -187,6 +178,7 @@ impl Driver {
         match command {
             Some(Command::Event(event)) => self.apply(event),
             Some(Command::Configure(config)) => self.configure(*config),
+            Some(Command::SetModel { provider, model }) => self.set_model(&provider, &model),
             Some(Command::SetProfile(profile)) => self.set_profile(*profile),
             Some(Command::AddTool(tool)) => self.add_tool(tool),
             Some(Command::RemoveTool(name)) => self.remove_tool(name),
@@ -203,6 +195,14 @@ impl Driver {
     fn send_history(&self, reply: oneshot::Sender<Vec<Turn>>) {
         // An asker that gave up needs no answer.
         let _ = reply.send(self.machine.history().to_vec());
+    }
+
+    fn take_in(&mut self, event: Event) {
+        // What was lost may be a place where the session works no longer.
+        let lost = matches!(event, Event::EnvironmentLost { .. });
+        if !lost || self.setup.env.defect().is_some() {
+            self.apply(event);
+        }
     }
 
     fn on_timers(&mut self) {
@@ -278,11 +278,7 @@ impl Driver {
     }
 
     fn call_model(&mut self, id: u64) {
-        let Prompt::Known(prompt) = &self.prompt else {
-            self.model_call = Some(ModelCall::waiting(id));
-            return;
-        };
-        let request = self.request(prompt);
+        let request = self.request(self.prompt.as_deref().unwrap_or_default());
         let silence = Duration::from_millis(self.machine.config().model_silence_timeout_ms.max(1));
         let streams = self.setup.profile.capabilities.streaming;
         let mode = if streams { Mode::Stream { silence } } else { Mode::Whole };

@@ -61,6 +61,8 @@ pub(crate) enum Event {
     },
     /// All subagents have ended.
     SubagentsClosed,
+    /// What stands before the history is made anew; until it is measured no model is called.
+    PrefixUnknown,
     /// About how many characters stand before the history: the prompt and the tools' schemas.
     PrefixMeasured {
         /// Characters.

@@ -12,7 +12,6 @@ use super::driver::Command;
 use super::event::Event;
 use super::input::Input;
 use super::options::SessionError;
-use super::state::ModelSettings;
 use super::turn::Turn;
 use crate::config::SessionConfig;
 use crate::events::{SessionEvent, SessionState};
@@ -159,9 +158,9 @@ impl SessionHandle {
     pub fn set_model(&self, provider: &str, model: &str) -> Result<(), SessionError> {
         self.change(
             |known| (known.provider, known.model) = (provider.to_owned(), model.to_owned()),
-            |_| {
-                let settings = ModelSettings::of(self.pricing.as_ref(), provider, model);
-                Ok(Command::Event(Event::SetModel(settings)))
+            |known| {
+                let (provider, model) = (known.provider.clone(), known.model.clone());
+                Ok(Command::SetModel { provider, model })
             },
         )
     }

@@ -77,6 +77,8 @@ pub(crate) struct Machine {
     /// About how many characters a model reads: of the history, and before it.
     history_chars: usize,
     prefix_chars: usize,
+    /// Whether that of what stands before the history is known.
+    prefix_known: bool,
     steering: VecDeque<Input>,
     inputs: VecDeque<Input>,
     loops: LoopDetector,
@@ -115,6 +117,8 @@ enum Phase {
     Quiet,
     /// A model call.
     Calling(Call),
+    /// A model call that waits for what stands before the history: it may be too long for a budget.
+    Preparing { attempt: Attempt },
     /// A wait before the next try of a model call.
     BackingOff { timer: u64, attempt: Attempt },
     /// The tool calls of one reply.
@@ -160,6 +164,7 @@ impl Machine {
             earlier: totals(&history),
             history,
             prefix_chars: 0,
+            prefix_known: false,
             steering: VecDeque::new(),
             inputs: VecDeque::new(),
             usage: Usage::default(),
@@ -251,7 +256,8 @@ impl Machine {
             Event::Subagent { agent_id, event } => self.on_subagent(agent_id, event),
             Event::SubagentGone { agent_id } => self.on_subagent_gone(&agent_id),
             Event::SubagentsClosed => self.subagents_closed(true),
-            Event::PrefixMeasured { chars } => self.prefix_chars = chars,
+            Event::PrefixUnknown => self.prefix_known = false,
+            Event::PrefixMeasured { chars } => self.prefix_measured(chars),
             Event::Model { call, news } => self.on_model(call, news),
             Event::Tool { round, index, news } => self.on_tool(round, index, news),
             Event::JournalFailed { why } => self.stop_unrecorded(why),
@@ -263,13 +269,9 @@ impl Machine {
     fn on_timer(&mut self, rang: u64) {
         match &self.phase {
             Phase::BackingOff { timer, attempt } if *timer == rang => {
-                let attempt = *attempt;
-                self.phase = Phase::Quiet;
                 // What was lost with the last try may have used the budget up.
-                match self.limit_reached() {
-                    Some(limit) => self.end_input(Status::Limit { limit }),
-                    None => self.call_model(attempt),
-                }
+                let attempt = *attempt;
+                self.call_within_limits(attempt);
             }
             Phase::Closing { timer, .. } if *timer == rang => self.subagents_closed(false),
             Phase::Stopping { timer, .. } if *timer == rang => self.give_up_on_tools(),
@@ -317,9 +319,22 @@ impl Machine {
             self.fail("environment".to_owned(), why);
             return;
         }
+        self.call_within_limits(Attempt::default());
+    }
+
+    fn call_within_limits(&mut self, attempt: Attempt) {
+        self.phase = Phase::Quiet;
         match self.limit_reached() {
             Some(limit) => self.end_input(Status::Limit { limit }),
-            None => self.call_model(Attempt::default()),
+            None => self.call_model(attempt),
+        }
+    }
+
+    fn prefix_measured(&mut self, chars: usize) {
+        self.prefix_chars = chars;
+        self.prefix_known = true;
+        if let Phase::Preparing { attempt } = self.phase {
+            self.call_within_limits(attempt);
         }
     }
 
@@ -357,10 +372,10 @@ impl Machine {
             Phase::Quiet => {}
             Phase::Calling(call) => {
                 self.fx.push(Effect::CancelModel { call: call.id });
-                self.write_off(&call);
+                self.write_off(call.written());
                 self.work_stopped(close);
             }
-            Phase::BackingOff { .. } => self.work_stopped(close),
+            Phase::BackingOff { .. } | Phase::Preparing { .. } => self.work_stopped(close),
             Phase::Running(round) => self.cancel_tools(round, close),
             Phase::Stopping { round, timer, then_close } => {
                 self.phase = Phase::Stopping { round, timer, then_close: then_close || close };

@@ -99,7 +99,7 @@ impl Turn {
                 content.len() + images.len() * IMAGE_CHARS
             }
             Self::System { content, .. } => content.len(),
-            Self::Assistant(turn) => turn.message.content.iter().map(part_chars).sum(),
+            Self::Assistant(turn) => chars_of(&turn.message),
             Self::ToolResults { results, .. } => results.iter().map(entry_chars).sum(),
         }
     }
@@ -107,6 +107,11 @@ impl Turn {
 
 /// What a picture counts for: 1,600 tokens, which is what a large one costs with most models.
 const IMAGE_CHARS: usize = 6_400;
+
+/// About how many characters there are in a message.
+pub(crate) fn chars_of(message: &Message) -> usize {
+    message.content.iter().map(part_chars).sum()
+}
 
 fn entry_chars(entry: &ToolResultEntry) -> usize {
     let images = usize::from(entry.result.image_data.is_some()) + entry.more_images.len();

@@ -105,6 +105,24 @@ proptest! {
 }
 
 #[test]
+fn ruling_truncation_both_notes_count_what_is_missing_of_the_whole_output() {
+    // Long lines, of which the cut by characters takes some, and that by lines more.
+    let output: String = (0..1_000).map(|n| format!("{n:0100}\n")).collect();
+    let cut = OutputLimits::default().apply("shell", &output);
+    assert!(cut.contains("[WARNING: Tool output was truncated. 71000 characters"), "{cut}");
+    // 1,001 lines, the last one empty, of which 256 are left.
+    assert!(cut.contains("\n[... 745 lines omitted ...]\n"), "{cut}");
+    // A note that is a part of the output is none.
+    let quoted = "x\n".repeat(200) + WARNING + &"\nx".repeat(200);
+    assert!(!OutputLimits::default().apply("shell", &quoted).contains("characters were removed"));
+    let short = OutputLimits::default().apply("shell", &"x\n".repeat(300));
+    assert!(
+        !short.contains("[WARNING") && short.contains("\n[... 45 lines omitted ...]\n"),
+        "{short}"
+    );
+}
+
+#[test]
 fn loop_9_5_the_note_of_the_first_cut_outlives_the_second() {
     let output: String = (0..10_000).map(|n| format!("line-{n:05}\n")).collect();
     let cut = OutputLimits::default().apply("shell", &output);

@@ -366,6 +366,55 @@ async fn budgets_stop_the_work() {
     assert!(outcome.cost_usd.unwrap() <= 0.1 + 1e-9, "{outcome:?}");
 }
 
+/// The prompt and the tools are a part of what a call costs, of the first one too.
+#[tokio::test]
+async fn a_budget_that_the_prompt_alone_passes_makes_no_call() {
+    let place = Place::new();
+    let mut options = place.options(&[says("never asked")]);
+    options.config.budget = Budget { max_tokens: Some(500), max_cost_usd: None };
+    let (outcome, _) = run(&mut Session::new(options).unwrap(), "go").await;
+    assert_eq!(outcome.status, Status::Limit { limit: Limit::Tokens });
+    assert_eq!(place.requests.all().len(), 0);
+}
+
+#[tokio::test]
+async fn loop_9_7_every_effort_goes_to_the_model_as_it_is() {
+    let place = Place::new();
+    let mut session = place.session(&[json!({"reply": {"text": "ok"}, "repeat": true})]);
+    let efforts = [Some("low"), Some("medium"), Some("high"), Some("xhigh"), None, Some("low")];
+    for effort in efforts {
+        session.set_reasoning_effort(effort.map(str::to_owned)).unwrap();
+        run(&mut session, "go").await;
+    }
+    let seen = place.requests.all();
+    let seen: Vec<_> = seen.iter().map(|request| request.reasoning_effort.as_deref()).collect();
+    assert_eq!(seen, efforts);
+}
+
+#[tokio::test]
+async fn loop_9_11_a_window_that_fills_up_is_a_warning_and_the_session_goes_on() {
+    let place = Place::new();
+    place.write("big", "0123456789\n".repeat(4_000));
+    let read = calls(&[("read_file", json!({"file_path": "big"}))]);
+    let mut options = place.options(&[read, says("still here"), says("and here")]);
+    // The prompt and the tools fill less than 80 % of it, with the file it is more.
+    options.profile.context_window = Some(12_000);
+    let mut session = Session::new(options).unwrap();
+    let (outcome, mut events) = run(&mut session, "go").await;
+    assert_eq!((outcome.status, outcome.text.as_str()), (Status::Completed, "still here"));
+    let (outcome, more) = run(&mut session, "on").await;
+    assert_eq!(outcome.text, "and here");
+    events.extend(more);
+    let at = |wanted: fn(&EventData) -> bool| events.iter().position(wanted).unwrap();
+    let warned =
+        at(|event| matches!(event, EventData::Warning { code: WarningCode::ContextUsage, .. }));
+    assert!(warned > at(|event| matches!(event, EventData::ToolCallEnd { .. })));
+    assert_eq!(kinds(&events).iter().filter(|kind| **kind == "warning").count(), 1);
+    // No compaction: all of it goes to the model again.
+    let results = |at: usize| place.requests.all()[at].messages[3].clone();
+    assert_eq!((results(1).role, results(1)), (Role::Tool, results(2)));
+}
+
 #[tokio::test]
 async fn a_history_can_be_gone_on_with() {
     let place = Place::new();

@@ -86,3 +86,24 @@ async fn loop_9_2_openai_has_apply_patch_and_every_scenario_of_it_holds() {
     }
     assert!(failed.is_empty(), "{} failed:\n\n{}", failed.len(), failed.join("\n\n"));
 }
+
+/// The scenarios whose names end so.
+async fn hold(names: &[&str]) {
+    for name in names {
+        let known = |path: &&PathBuf| path.to_str().unwrap().ends_with(&format!("_{name}"));
+        let scenarios = scenarios();
+        let scenario = scenarios.iter().find(known).unwrap_or_else(|| panic!("no scenario {name}"));
+        assert_eq!(complaint(scenario).await, None, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn ruling_apply_patch_a_pure_rename_is_legal_and_no_file_is_replaced() {
+    hold(&["rename", "rename_a_binary_file", "add_over_a_file", "rename_onto_a_file", "cut_off"])
+        .await;
+}
+
+#[tokio::test]
+async fn ruling_apply_patch_an_anchor_may_be_a_line_of_the_hunk_and_additions_go_below_it() {
+    hold(&["anchor_is_the_changed_line", "addition_below_an_anchor"]).await;
+}

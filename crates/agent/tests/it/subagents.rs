@@ -557,6 +557,49 @@ async fn a_model_without_a_price_is_refused_under_a_money_budget() {
 }
 
 #[tokio::test]
+async fn a_subagent_has_the_model_that_its_parent_has_by_then() {
+    let place = Place::new();
+    let entries = [
+        by("lead", 0, text("ready")),
+        by("lead", 1, spawn("scout")),
+        by("lead", 2, wait("agent-1")),
+        by("lead", 3, text("done")),
+        by("scout", 0, text("here")),
+    ];
+    let (_, _, mut session) = lead(place.options(&entries)).await;
+    session.set_model("scripted", "cheap-model").unwrap();
+    assert_eq!(run(&mut session, "on").await.0.text, "done");
+    let models: Vec<String> = place.requests.all().into_iter().map(|one| one.model).collect();
+    assert_eq!(models[0], "test-model");
+    assert!(
+        models.len() == 5 && models[1..].iter().all(|model| model == "cheap-model"),
+        "{models:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_subagent_whose_cost_nobody_knows_ends_when_money_is_limited() {
+    let place = Place::new();
+    let mut entries = endless(&[by("lead", 2, wait("agent-1")), by("lead", 3, text("so be it"))]);
+    entries[0] =
+        by("lead", 0, call("spawn_agent", json!({"task": "endless", "model": "other-model"})));
+    let mut options = place.options(&entries);
+    options.pricing = Arc::new(OnlyOne);
+    let mut session = Session::new(options).unwrap();
+    until_it_runs(&mut session).await;
+    let pid = pid(&place);
+    let budget = Budget { max_tokens: None, max_cost_usd: Some(1.0) };
+    session.configure(|config| config.budget = budget).unwrap();
+    loop {
+        if let EventData::ProcessingEnd { outcome, .. } = session.next_event().await.unwrap().data {
+            assert_eq!(outcome.text, "so be it");
+            break;
+        }
+    }
+    assert!(!is_alive(pid));
+}
+
+#[tokio::test]
 async fn a_subagent_has_the_hosts_tools_and_none_that_it_took_away() {
     let place = Place::new();
     let entries = [

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use canon_exec::ExecutionEnvironment;
 
+use super::Driver;
 use super::start::{registry, settings};
-use super::{Driver, Prompt};
 use crate::config::SessionConfig;
 use crate::profiles::Profile;
 use crate::session::event::Event;
@@ -27,13 +27,21 @@ impl Driver {
         }
     }
 
+    /// Another model for this session, and for the subagents that it spawns from now on.
+    pub(super) fn set_model(&mut self, provider: &str, model: &str) {
+        self.setup.profile.set_model(provider, model);
+        let model = settings(self.setup.pricing.as_ref(), &self.setup.profile);
+        self.apply(Event::SetModel(model));
+    }
+
     /// Another model with all that fits it; the prompt is made anew.
     pub(super) fn set_profile(&mut self, profile: Profile) {
         let model = settings(self.setup.pricing.as_ref(), &profile);
         self.setup.profile = profile;
         self.apply(Event::SetModel(model));
+        self.prompt = None;
+        self.apply(Event::PrefixUnknown);
         self.renew_tools();
-        self.prompt = Prompt::Unknown;
         self.context = Some(self.gather_context());
     }
 

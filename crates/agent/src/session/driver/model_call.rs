@@ -21,16 +21,10 @@ pub(super) enum Mode {
 
 /// A call under way; dropping it drops the connection.
 pub(super) struct ModelCall {
-    id: u64,
-    task: Option<AbortHandle>,
+    task: AbortHandle,
 }
 
 impl ModelCall {
-    /// A call that waits for the prompt.
-    pub(super) fn waiting(id: u64) -> Self {
-        Self { id, task: None }
-    }
-
     /// A call whose news go to `inbox`; exactly one of them is the last, a reply or a failure.
     pub(super) fn start(
         id: u64,
@@ -50,23 +44,13 @@ impl ModelCall {
             // A driver that is gone needs no news.
             let _ = inbox.send(Event::Model { call: id, news: last }).await;
         });
-        (Self { id, task: Some(handle.abort_handle()) }, handle)
-    }
-
-    pub(super) fn id(&self) -> u64 {
-        self.id
-    }
-
-    pub(super) fn is_running(&self) -> bool {
-        self.task.is_some()
+        (Self { task: handle.abort_handle() }, handle)
     }
 }
 
 impl Drop for ModelCall {
     fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
+        self.task.abort();
     }
 }
 

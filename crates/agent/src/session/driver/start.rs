@@ -7,7 +7,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 
 use super::outbox::Outbox;
-use super::{Driver, INBOX, Prompt};
+use super::{Driver, INBOX};
 use crate::account::{Account, Member};
 use crate::events::SessionState;
 use crate::pricing::Pricing;
@@ -69,7 +69,7 @@ pub(crate) fn begin(
         member,
         children: Children(subagents),
         registry,
-        prompt: Prompt::Unknown,
+        prompt: None,
         context: None,
         commands: Some(command_queue),
         inbox,

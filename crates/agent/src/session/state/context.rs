@@ -86,7 +86,8 @@ impl Machine {
     }
 }
 
-fn tokens(chars: usize) -> u64 {
+/// About how many tokens so many characters are.
+pub(super) fn tokens(chars: usize) -> u64 {
     u64::try_from(chars).unwrap_or(u64::MAX).div_ceil(CHARS_PER_TOKEN)
 }
 

@@ -1,6 +1,6 @@
 //! What stops the loop before the next model call (loop spec §2.8).
 
-use super::{Call, Machine, Phase};
+use super::{Machine, Phase};
 use crate::account::{Amount, Stake};
 use crate::events::{EventData, Limit};
 use crate::pricing::{most_usd, output_tokens_for};
@@ -45,7 +45,8 @@ impl Machine {
         if let (Some(budget), Some(price)) = (config.budget.max_cost_usd, &self.model.price) {
             let next = most_usd(price, input, LEAST_REPLY_TOKENS);
             // A price of nothing never passes a budget, not even one of nothing.
-            if next > 0.0 && used.usd + next > budget {
+            // One that is no number allows nothing.
+            if next > 0.0 && (budget.is_nan() || used.usd + next > budget) {
                 let message = format!(
                     "{:.4} of {budget:.4} US dollars are spent, and the next model call could \
                      pass them",
@@ -89,10 +90,11 @@ impl Machine {
         Amount { tokens: input.saturating_add(reply), usd }
     }
 
-    /// Counts a call against the budgets whose reply never came to its end: providers charge for
-    /// what they read and wrote, but say how much only at the end.
-    pub(super) fn write_off(&mut self, call: &Call) {
-        let (input, output) = (self.expected_input_tokens(), call.written());
+    /// Counts a call against the budgets of which nobody says what it used up, though `output`
+    /// tokens of a reply came: one that never came to its end, where providers charge for what they
+    /// read and wrote, or one from a server that gives no counts.
+    pub(super) fn write_off(&mut self, output: u64) {
+        let input = self.expected_input_tokens();
         let usd = self.model.price.as_ref().map_or(0.0, |price| most_usd(price, input, output));
         let lost = Amount { tokens: input.saturating_add(output), usd };
         self.unreported = self.unreported + lost;

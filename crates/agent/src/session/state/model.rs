@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use canon_llm::{ErrorKind, FinishReasonKind, LlmError, Response};
 
+use super::context::tokens;
 use super::{Call, Machine, Phase};
 use crate::events::{EventData, Status, WarningCode};
 use crate::session::effect::Effect;
 use crate::session::event::ModelNews;
-use crate::session::turn::{AssistantTurn, Turn};
+use crate::session::turn::{AssistantTurn, Turn, chars_of};
 
 /// How often a reply that broke off is asked for again.
 const MAX_DISCARDED: u32 = 2;
@@ -26,6 +27,10 @@ pub(super) struct Attempt {
 
 impl Machine {
     pub(super) fn call_model(&mut self, attempt: Attempt) {
+        if !self.prefix_known {
+            self.phase = Phase::Preparing { attempt };
+            return;
+        }
         self.check_context_usage();
         let id = self.fresh_id();
         let reserved = self.reservation();
@@ -121,6 +126,9 @@ impl Machine {
     /// Counts a reply and puts it into the history.
     fn take_reply(&mut self, reply: Response) {
         self.turns += 1;
+        if reply.usage.total_tokens == 0 {
+            self.write_off(tokens(chars_of(&reply.message)));
+        }
         self.usage += reply.usage.clone();
         let cost_usd = self.model.price.map(|price| price.cost_usd(&reply.usage));
         self.cost_usd += cost_usd.unwrap_or(0.0);
@@ -172,7 +180,7 @@ impl Machine {
             // A call that was refused cost nothing; one that broke off, or fell silent, did.
             let unheard = matches!(error.kind(), ErrorKind::RequestTimeout | ErrorKind::Stream);
             if begun || unheard {
-                self.write_off(&call);
+                self.write_off(call.written());
             }
         }
         if error.kind() == ErrorKind::ContextLength && !attempt.trimmed && self.trim_context() {

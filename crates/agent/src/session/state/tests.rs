@@ -39,7 +39,9 @@ impl Rig {
             history: Vec::new(),
             seed: 7,
         };
-        Self { machine: Machine::new(options), now: 0, effects: Vec::new() }
+        let mut rig = Self { machine: Machine::new(options), now: 0, effects: Vec::new() };
+        assert_eq!(rig.apply(Event::PrefixMeasured { chars: 0 }), []);
+        rig
     }
 
     /// Applies an event; the effects are kept, and returned.
@@ -695,6 +697,62 @@ fn a_reply_cut_short_or_filtered_is_warned_of() {
         rig.model(ModelNews::Replied(Box::new(reply)));
         assert_eq!(rig.warnings(), [code]);
     }
+}
+
+#[test]
+fn what_a_server_does_not_count_is_estimated_for_the_budget() {
+    let price = Price::flat(Rates { input: 1e4, output: 1e4, cache_read: 1e4, cache_write: 1e4 });
+    for budget in [
+        Budget { max_tokens: Some(5_000), max_cost_usd: None },
+        Budget { max_tokens: None, max_cost_usd: Some(50.0) },
+    ] {
+        let config = SessionConfig { budget, ..SessionConfig::default() };
+        let mut rig = Rig::with(config, settings(None, Some(price)));
+        rig.submit("work");
+        let mut calls = 0;
+        while rig.open_call().is_some() {
+            calls += 1;
+            assert!(calls < 100, "the budget is never used up");
+            let reply =
+                Response { usage: Usage::default(), ..response(&"x".repeat(2_000), &["a"]) };
+            rig.model(ModelNews::Replied(Box::new(reply)));
+            rig.finish(0, "");
+        }
+        assert!(matches!(rig.outcome().status, Status::Limit { .. }));
+        assert!(calls > 1);
+    }
+}
+
+#[test]
+fn no_model_is_called_before_it_is_known_what_the_prompt_takes_of_a_budget() {
+    let budget = Budget { max_tokens: Some(1_000), max_cost_usd: None };
+    let mut rig = Rig::new(SessionConfig { budget, ..SessionConfig::default() });
+    rig.apply(Event::PrefixUnknown);
+    rig.submit("work");
+    assert_eq!((rig.open_call(), rig.machine.state()), (None, SessionState::Processing));
+    rig.apply(Event::PrefixMeasured { chars: 4_000 });
+    assert_eq!(rig.outcome().status, Status::Limit { limit: Limit::Tokens });
+    // Nor for one that is given up meanwhile.
+    rig.apply(Event::PrefixUnknown);
+    rig.apply(Event::PrefixMeasured { chars: 400 });
+    rig.apply(Event::PrefixUnknown);
+    rig.submit("again");
+    rig.apply(Event::Interrupt);
+    assert_eq!(rig.outcome().status, Status::Aborted);
+    rig.apply(Event::PrefixMeasured { chars: 400 });
+    assert_eq!(rig.model_calls(), 0);
+    rig.submit("and again");
+    assert_eq!(rig.model_calls(), 1);
+}
+
+#[test]
+fn a_budget_that_is_no_number_allows_nothing() {
+    let price = Price::flat(Rates { input: 1.0, output: 1.0, cache_read: 1.0, cache_write: 1.0 });
+    let budget = Budget { max_tokens: None, max_cost_usd: Some(f64::NAN) };
+    let config = SessionConfig { budget, ..SessionConfig::default() };
+    let mut rig = Rig::with(config, settings(None, Some(price)));
+    rig.submit("work");
+    assert_eq!(rig.outcome().status, Status::Limit { limit: Limit::Cost });
 }
 
 fn end_with(config: SessionConfig, text: &str, reason: FinishReasonKind) -> Rig {
