@@ -16,6 +16,7 @@ mod protection;
 mod report;
 mod scratch;
 mod seccomp;
+mod sockets;
 
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};

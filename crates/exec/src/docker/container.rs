@@ -67,8 +67,8 @@ impl Plan {
             "the container shares this machine's kernel".to_owned(),
             "a process that detaches and clears its environment runs until the container ends"
                 .to_owned(),
-            "git repositories inside the workspace, other than the one at its root, are not \
-             protected: do not run git in them outside"
+            "git repositories inside the workspace that neither lie at its root nor are named by \
+             the index there are not protected: do not run git in them outside"
                 .to_owned(),
             "sockets of this machine that lie in the workspace can be reached".to_owned(),
         ];

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::memory_file;
 use super::seccomp::{self, Sockets};
+use super::sockets;
 use crate::host::zones::{Access, Zone, Zones};
 use crate::process::Invocation;
 
@@ -24,12 +25,23 @@ pub(crate) struct Bubblewrap {
     /// absolute path of `bwrap`
     pub(super) program: PathBuf,
     pub(super) network: bool,
+    /// system calls that are refused, as `bwrap` takes them
+    pub(super) filters: Vec<Vec<u8>>,
     /// an empty file that nobody may read, shown in place of hidden files
     pub(super) blank: PathBuf,
     /// processes that a command may have at a time; only in a user namespace
     pub(super) processes: Option<u64>,
     /// bytes of `/dev/shm`
     pub(super) shared_memory: Option<u64>,
+}
+
+/// What to refuse, said once for all commands.
+///
+/// # Errors
+/// The processor's architecture has no table here.
+pub(super) fn filters(network: bool) -> io::Result<Vec<Vec<u8>>> {
+    let sockets = if network { Sockets::InternetOnly } else { Sockets::Namespaced };
+    Ok(seccomp::programs(sockets, true)?.iter().map(seccomp::bytes).collect())
 }
 
 impl Bubblewrap {
@@ -51,9 +63,8 @@ impl Bubblewrap {
         if !self.network {
             argv.push("--unshare-net".into());
         }
-        let sockets = if self.network { Sockets::InternetOnly } else { Sockets::Namespaced };
-        for program in seccomp::programs(sockets, true)? {
-            let fd = memory_file("canon-seccomp", &seccomp::bytes(&program))?;
+        for filter in &self.filters {
+            let fd = memory_file("canon-seccomp", filter)?;
             argv.extend(["--add-seccomp-fd".into(), fd.as_raw_fd().to_string().into()]);
             invocation.inherited.push(fd);
         }
@@ -84,6 +95,10 @@ impl Bubblewrap {
         }
         for zone in zones.iter().filter(|zone| !zone.special && zone.path != Path::new("/")) {
             self.mount(zone, zones, &mut arguments);
+        }
+        if !self.network {
+            let sockets = sockets::in_sight(zones);
+            sockets.iter().for_each(|socket| arguments.bind("--ro-bind", &self.blank, socket));
         }
         // Root without capabilities still owns the kernel's switches in `/proc/sys`.
         arguments.read_only_later(Path::new("/proc"));

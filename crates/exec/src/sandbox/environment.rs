@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::bubblewrap::Bubblewrap;
+use super::bubblewrap::{Bubblewrap, filters};
 use super::git::{Guard, NotRestored};
 use super::landlock::{Landlock, rules};
 use super::launcher::{Confined, Confiner, Launcher};
@@ -157,6 +157,7 @@ fn confiner(
             Ok(Confiner::Bubblewrap(Bubblewrap {
                 program,
                 network,
+                filters: filters(network)?,
                 blank,
                 processes,
                 shared_memory,
@@ -217,14 +218,14 @@ fn report(
 ) -> SandboxReport {
     let mut limits = Vec::new();
     if matches!(policy, SandboxPolicy::WorkspaceWrite { .. }) {
-        limits.push("git repositories inside the workspace, other than the one at its root, are not protected: do not run git in them outside".to_owned());
+        limits.push("git repositories inside the workspace that neither lie at its root nor are named by the index there are not protected: do not run git in them outside".to_owned());
     }
     if policy.network() {
         limits.push("local (unix) sockets are closed while the network is open".to_owned());
     }
     if backend == Backend::Bubblewrap && !policy.network() {
         limits.push(
-            "local (unix) sockets of services outside /run and /tmp can be reached by their path"
+            "local (unix) sockets of services outside /run and /tmp that were not to be seen when the command began can be reached by their path"
                 .to_owned(),
         );
     }

@@ -12,6 +12,8 @@
 
 mod config;
 mod guard;
+mod index;
+mod nested;
 mod newcomer;
 mod state;
 
@@ -49,6 +51,8 @@ pub(super) struct Layout {
     pub(super) repository: Option<PathBuf>,
     /// the root, if it has no repository
     newcomer: Option<PathBuf>,
+    /// the root and the git directory where its index is, or would be
+    working_tree: Option<(PathBuf, PathBuf)>,
 }
 
 impl Layout {
@@ -63,6 +67,7 @@ impl Layout {
             Ok(metadata) if metadata.is_dir() && exists(&dot_git.join("config")) => {
                 layout.holder = Some(dot_git.clone());
                 layout.repository(&dot_git)?;
+                layout.working_tree = Some((root.to_owned(), dot_git));
             }
             Ok(metadata) if metadata.is_file() => {
                 layout.holder = Some(root.to_owned());
@@ -74,7 +79,10 @@ impl Layout {
                     "is a symbolic link, which a command could turn elsewhere",
                 ));
             }
-            _ => layout.newcomer = Some(root.to_owned()),
+            _ => {
+                layout.newcomer = Some(root.to_owned());
+                layout.working_tree = Some((root.to_owned(), dot_git));
+            }
         }
         Ok(layout)
     }
@@ -175,6 +183,7 @@ impl Layout {
         self.protected.push(dot_git);
         let Some((own, common)) = own else { return Ok(()) };
         self.worktree_directory(&own)?;
+        self.working_tree = Some((root.to_owned(), own.clone()));
         self.writable.push(own);
         let parts = ["objects", "refs", "logs"].map(|name| common.join(name));
         self.writable.extend(parts.into_iter().filter(|path| is_real_directory(path)));

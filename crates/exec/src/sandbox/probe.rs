@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::bubblewrap::Bubblewrap;
+use super::bubblewrap::{Bubblewrap, filters};
 use super::helper::ABI_QUESTION;
 use super::landlock::Landlock;
 use super::launcher::Confiner;
@@ -74,6 +74,7 @@ async fn try_bubblewrap() -> Result<Facts, String> {
     let backend = Bubblewrap {
         program: program.clone(),
         network: false,
+        filters: filters(false).map_err(|error| error.to_string())?,
         blank: scratch.blank(),
         processes: None,
         shared_memory: None,

@@ -20,7 +20,7 @@ use crate::support::{BACKENDS, options, sandboxed, sh, unique};
 /// What stays open, and stands in the report's `limits`.
 fn known(backend: Backend) -> &'static [&'static str] {
     match backend {
-        Backend::Bubblewrap => &["local socket"],
+        Backend::Bubblewrap => &[],
         _ => &["metadata"],
     }
 }

@@ -276,3 +276,106 @@ async fn a_redirect_in_the_place_of_the_repository_does_not_stay() {
         assert!(!runs_programs(&world, &world.workspace), "{backend}");
     }
 }
+
+/// A repository with a commit, whose configuration and hooks run the agent's program.
+fn evil_repository(place: &str) -> String {
+    format!(
+        "git init -q {place} && (cd {place}; {COMMIT}; git config core.fsmonitor '{EVIL}'; git config remote.origin.url https://example.org/x; echo '{EVIL}' > .git/hooks/post-index-change; chmod +x .git/hooks/post-index-change)"
+    )
+}
+
+/// `git status` asks every repository that the index names what has changed in it.
+#[tokio::test]
+async fn repositories_that_the_index_names_run_nothing() {
+    for backend in BACKENDS {
+        for existed in [true, false] {
+            let world = world();
+            if existed {
+                git(&world.workspace, &["init", "-q"]);
+            }
+            let Some(env) = environment("nested", &world, backend).await else { continue };
+            let (inner, deeper) = (evil_repository("sub"), evil_repository("sub/deep"));
+            let index = "git -c core.splitIndex=true add sub; git update-index --index-version 4";
+            let done = sh(
+                &env,
+                &format!("git init -q; {inner}; {deeper}; git -C sub add deep; {index}; true"),
+            )
+            .await;
+            assert_eq!(
+                sh(&env, "git ls-files -s | cut -c-6").await.stdout,
+                "160000\n",
+                "{}",
+                done.combined
+            );
+            assert!(!runs_programs(&world, &world.workspace), "{backend}, {existed}");
+            assert!(!runs_programs(&world, &world.workspace.join("sub")), "{backend}, {existed}");
+            assert!(!runs_programs(&world, &world.workspace.join("sub/deep")), "{backend}");
+            // Nothing is lost, and the repository works.
+            let kept = world.workspace.join("sub/.git/config.set-aside");
+            assert!(fs::read_to_string(kept).unwrap().contains("fsmonitor"), "{backend}");
+            assert!(world.workspace.join("sub/.git/hooks.set-aside/post-index-change").is_file());
+            let works = sh(
+                &env,
+                "git -C sub remote get-url origin && git -C sub log --format=%s | tail -1",
+            )
+            .await;
+            assert_eq!(works.stdout, "https://example.org/x\nwork\n", "{}", works.stderr);
+            // By file tools as little as by commands, and by a pointer to anywhere.
+            let config = Path::new("sub/.git/config");
+            let text = env.read_file(config, 10_000).await.unwrap();
+            let text = [&text, format!("[core]\n\tfsmonitor = {EVIL}\n").as_bytes()].concat();
+            env.write_file(config, &text).await.unwrap();
+            assert!(!runs_programs(&world, &world.workspace), "{backend}, {existed}");
+            for place in ["$TMPDIR/evil", "$PWD/evil "] {
+                let attempt = format!(
+                    "cp -r sub/.git \"{place}\"; git config -f \"{place}/config\" core.fsmonitor '{EVIL}'; rm -rf sub/.git; echo \"gitdir: {place}\" > sub/.git"
+                );
+                sh(&env, &attempt).await;
+                assert!(!runs_programs(&world, &world.workspace), "{backend}: {place}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn repositories_that_the_index_named_before_are_put_back() {
+    for backend in BACKENDS {
+        let world = world();
+        let (top, sub) = (&world.workspace, world.workspace.join("sub"));
+        let module = world.outside.join("module");
+        git(top, &["init", "-q"]);
+        for place in [&sub, &module] {
+            git(top, &["init", "-q", place.to_str().unwrap()]);
+            git(place, &["commit", "-q", "--allow-empty", "-m", "x"]);
+        }
+        // People's own configuration and hooks stay theirs.
+        git(&sub, &["config", "core.sshCommand", "mine"]);
+        fs::write(sub.join(".git/hooks/pre-push"), "mine").unwrap();
+        git(top, &["add", "sub"]);
+        let url = module.to_str().unwrap();
+        git(top, &["-c", "protocol.file.allow=always", "submodule", "add", "-q", url, "module"]);
+        git(top, &["commit", "-qm", "modules"]);
+        let config = fs::read(sub.join(".git/config")).unwrap();
+        let pointer = fs::read(top.join("module/.git")).unwrap();
+        let Some(env) = environment("named_before", &world, backend).await else { continue };
+        for attempt in [
+            format!(
+                "git -C sub config core.fsmonitor '{EVIL}'; git -C module config core.fsmonitor '{EVIL}'"
+            ),
+            format!("echo '{EVIL}' > sub/.git/hooks/post-index-change; chmod +x sub/.git/hooks/*"),
+            format!("rm -rf sub/.git; {}", evil_repository("sub")),
+            format!("{}; echo 'gitdir: ../evil/.git' > module/.git", evil_repository("evil")),
+            "rm module/.git; ln -s ../evil/.git module/.git".to_owned(),
+        ] {
+            let tried = sh(&env, &attempt).await;
+            assert!(!runs_programs(&world, top), "{backend}: {attempt}: {}", tried.combined);
+            assert_eq!(fs::read(sub.join(".git/config")).unwrap(), config, "{backend}: {attempt}");
+            assert_eq!(fs::read(sub.join(".git/hooks/pre-push")).unwrap(), b"mine", "{backend}");
+            assert_eq!(fs::read(top.join("module/.git")).unwrap(), pointer, "{backend}: {attempt}");
+        }
+        // Work in them goes on, and they may go.
+        let worked = sh(&env, &format!("cd module && {COMMIT} && cd .. && git add module && git rm -qrf --cached sub && rm -rf sub")).await;
+        assert!(worked.success(), "{backend}: {}", worked.combined);
+        assert!(!sub.exists());
+    }
+}

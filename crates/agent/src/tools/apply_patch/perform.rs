@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use canon_exec::{ExecutionEnvironment, FileKind};
+use canon_exec::{ExecutionEnvironment, FileError, FileKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::patch::Step;
@@ -123,9 +123,9 @@ async fn check_content(
     path: &Path,
     content: &[u8],
 ) -> Result<(), String> {
-    match env.read_file(path, u64::MAX).await {
+    match env.read_file(path, content.len() as u64).await {
         Ok(now) if now == content => Ok(()),
-        Ok(_) => Err(format!(
+        Ok(_) | Err(FileError::TooLarge { .. }) => Err(format!(
             "{}: was changed in the meantime, or is in the patch by two names",
             path.display()
         )),
@@ -169,7 +169,7 @@ async fn undo_all(
 async fn has_happened(env: &dyn ExecutionEnvironment, step: &Move) -> bool {
     match step {
         Move::Create { path, content: new } | Move::Replace { path, new, .. } => {
-            matches!(env.read_file(path, u64::MAX).await, Ok(now) if now == *new)
+            matches!(env.read_file(path, new.len() as u64).await, Ok(now) if now == *new)
         }
         Move::Rename { from, to } => {
             matches!(env.file_exists(from).await, Ok(false))

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::OFlags;
 
+use super::nested::Nested;
 use super::state::{State, is_real_directory};
 use super::{Layout, newcomer};
 use crate::host::open::open_exact;
@@ -26,6 +27,7 @@ pub(crate) struct Guard {
     holders: Vec<Holder>,
     /// roots that had no repository
     newcomers: Vec<PathBuf>,
+    nested: Nested,
     failed: Mutex<Option<NotRestored>>,
 }
 
@@ -47,7 +49,7 @@ impl Guard {
         layouts: &[Layout],
         everything: bool,
     ) -> Result<Self, NotRestored> {
-        let mut guard = Self::default();
+        let mut guard = Self { nested: Nested::of(layouts)?, ..Self::default() };
         for layout in layouts {
             guard.newcomers.extend(layout.newcomer.clone());
             let Some(path) = layout.holder.clone() else { continue };
@@ -103,7 +105,7 @@ impl Guard {
         for root in &self.newcomers {
             newcomer::defuse(&root.join(".git"), changed)?;
         }
-        Ok(())
+        self.nested.restore(changed)
     }
 }
 

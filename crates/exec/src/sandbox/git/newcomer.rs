@@ -49,6 +49,59 @@ pub(super) fn defuse(git: &Path, changed: &mut Vec<PathBuf>) -> Result<(), NotRe
     Ok(())
 }
 
+/// Keeps what [`defuse`] would take out of a repository that may be somebody's work, beside where
+/// it was: git reads neither.
+pub(super) fn put_aside(git: &Path, changed: &mut Vec<PathBuf>) -> Result<(), NotRestored> {
+    let failed = |error: io::Error| not_restored(git, &error);
+    make_usable(&open_exact(git, OFlags::PATH).map_err(failed)?).map_err(failed)?;
+    for (name, put_aside) in
+        [("config", put_config_aside as fn(&Path) -> io::Result<bool>), ("hooks", put_hooks_aside)]
+    {
+        let path = git.join(name);
+        if put_aside(&path).map_err(|error| not_restored(&path, &error))? {
+            changed.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn put_config_aside(path: &Path) -> io::Result<bool> {
+    if !path.symlink_metadata().is_ok_and(|file| file.is_file()) {
+        return Ok(false);
+    }
+    let (harmless, dropped) =
+        read_config(path)?.as_deref().map_or((String::new(), true), config::harmless);
+    if dropped {
+        move_aside(path)?;
+        replace_exact(path, harmless.as_bytes(), 0o644)?;
+    }
+    Ok(dropped)
+}
+
+fn put_hooks_aside(path: &Path) -> io::Result<bool> {
+    if !is_real_directory(path) {
+        return Ok(false);
+    }
+    make_usable(&open_exact(path, OFlags::PATH)?)?;
+    let mut hooks = fs::read_dir(path)?;
+    let found = hooks.any(|entry| entry.is_ok_and(|entry| is_hook(&entry)));
+    if found {
+        move_aside(path)?;
+    }
+    Ok(found)
+}
+
+fn move_aside(path: &Path) -> io::Result<()> {
+    let mut aside = path.to_owned().into_os_string();
+    aside.push(".set-aside");
+    remove_tree(Path::new(&aside))?;
+    fs::rename(path, &aside)
+}
+
+fn is_hook(entry: &fs::DirEntry) -> bool {
+    !entry.file_name().to_string_lossy().ends_with(".sample")
+}
+
 /// Whether something was taken out.
 fn defuse_config(path: &Path) -> io::Result<bool> {
     let Ok(metadata) = path.symlink_metadata() else { return Ok(false) };
@@ -84,7 +137,7 @@ fn defuse_hooks(path: &Path) -> io::Result<bool> {
     let mut removed = false;
     for entry in fs::read_dir(path)? {
         let entry = entry?;
-        if !entry.file_name().to_string_lossy().ends_with(".sample") {
+        if is_hook(&entry) {
             remove_tree(&entry.path())?;
             removed = true;
         }
