@@ -1,5 +1,5 @@
 //! Pipelines as directed graphs in DOT (Attractor): the language, the typed graph, conditions,
-//! the model stylesheet, and the checks before a run.
+//! the model stylesheet, the checks before a run, and the engine that runs them.
 //!
 //! ```
 //! use canon_pipeline::{Checker, Graph};
@@ -15,16 +15,25 @@
 
 pub mod check;
 pub mod condition;
+pub mod context;
 mod diagnostic;
 pub mod dot;
+pub mod engine;
 pub mod graph;
+pub mod handler;
 pub mod limits;
+pub mod outcome;
+pub mod run;
 mod span;
 pub mod stylesheet;
+pub mod verdict;
 
 pub use check::{Checker, Rule};
 pub use condition::Condition;
+pub use context::Context;
 pub use diagnostic::{Diagnostic, Refused, Severity};
 pub use graph::{Dialect, Edge, EdgeIx, Graph, Kind, Node, NodeIx, Parsed};
+pub use handler::{Handler, Registry, Stage};
+pub use outcome::{Outcome, Status};
 pub use span::{Lines, Location, Span, SpanMap};
 pub use stylesheet::Stylesheet;

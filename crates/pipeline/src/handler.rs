@@ -1,0 +1,110 @@
+//! What does the work of a stage (Attractor §4.1, §4.2, §4.12).
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use canon_exec::ExecutionEnvironment;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::Context;
+use crate::engine::{AttemptId, Remaining};
+use crate::graph::{EdgeIx, Graph, Kind, Node, NodeIx};
+use crate::outcome::Outcome;
+use crate::run::{Events, History, RunInfo, Workspaces};
+
+/// One attempt at one stage, as its handler sees it.
+#[derive(Clone)]
+pub struct Stage {
+    /// The run that it is part of.
+    pub run: Arc<RunInfo>,
+    /// The graph, transforms applied.
+    pub graph: Graph,
+    /// The node.
+    pub node: NodeIx,
+    /// Which frame, visit and attempt.
+    pub attempt: AttemptId,
+    /// The edge that led here.
+    pub via: Option<EdgeIx>,
+    /// The stage that ended before in this frame.
+    pub previous: Option<NodeIx>,
+    /// The values of the frame; changes are handed back in the outcome.
+    pub context: Context,
+    /// The stages that ended before in this frame, the newest first.
+    pub history: History,
+    /// The stage's own directory; exists, and holds no verdict of an earlier attempt.
+    pub dir: PathBuf,
+    /// The directory that the stages of this frame have theirs in (`ATTRACTOR_LOGS_ROOT`).
+    pub logs_root: PathBuf,
+    /// Where its commands run and its files lie.
+    pub environment: Arc<dyn ExecutionEnvironment>,
+    /// The workspaces of the run, for handlers that take a branch's work over.
+    pub workspaces: Arc<dyn Workspaces>,
+    /// What the run may still use.
+    pub remaining: Remaining,
+    /// Whether the run was resumed and this is the first stage of its frame since.
+    pub resumed: bool,
+    /// Cancelled when the stage is to end: the run was stopped, or its time is up.
+    pub cancel: CancellationToken,
+    /// Tells those who watch.
+    pub events: Events,
+}
+
+impl Stage {
+    /// The node's attributes.
+    pub fn node(&self) -> &Node {
+        self.graph.node(self.node)
+    }
+
+    /// Environment variables that commands of a stage get: `ATTRACTOR_NODE_ID`,
+    /// `ATTRACTOR_STAGE_DIR`, `ATTRACTOR_LOGS_ROOT`, `ATTRACTOR_PROMPT_FILE`.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
+        vec![
+            ("ATTRACTOR_NODE_ID".to_owned(), self.node().id().to_owned()),
+            ("ATTRACTOR_STAGE_DIR".to_owned(), path(&self.dir)),
+            ("ATTRACTOR_LOGS_ROOT".to_owned(), path(&self.logs_root)),
+            ("ATTRACTOR_PROMPT_FILE".to_owned(), path(&self.dir.join("prompt.md"))),
+        ]
+    }
+}
+
+/// Does the work of the stages of one kind.
+///
+/// A handler is shared between branches that run at the same time. A panic in it is a FAIL of the
+/// stage. When [`Stage::cancel`] is cancelled it should end what it started and return; it is
+/// dropped a little later.
+#[async_trait]
+pub trait Handler: Send + Sync {
+    /// Runs one attempt.
+    async fn execute(&self, stage: &Stage) -> Outcome;
+}
+
+/// Handlers by the `type` that names them.
+#[derive(Clone, Default)]
+pub struct Registry {
+    handlers: HashMap<String, Arc<dyn Handler>>,
+}
+
+impl Registry {
+    /// No handlers; see [`crate::handlers::standard`].
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the handler of a type, in place of one that was there.
+    pub fn register(&mut self, kind: impl Into<String>, handler: Arc<dyn Handler>) {
+        self.handlers.insert(kind.into(), handler);
+    }
+
+    /// The handler of a kind.
+    pub fn get(&self, kind: &Kind) -> Option<&Arc<dyn Handler>> {
+        self.handlers.get(kind.as_str())
+    }
+
+    /// The types that there are handlers for.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.handlers.keys().map(String::as_str)
+    }
+}

@@ -1,0 +1,144 @@
+//! One attempt at one stage, from an empty directory to a committed outcome.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use super::{Engine, History};
+use crate::engine::{Execute, Snapshot};
+use crate::graph::{EdgeIx, NodeIx};
+use crate::handler::{Handler, Stage};
+use crate::outcome::{FailureClass, Outcome};
+use crate::verdict;
+
+/// How long a handler may take to end after it was told to.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What an attempt needs beside the engine.
+pub(super) struct Attempt {
+    pub execute: Execute,
+    pub history: History,
+    pub cancel: tokio_util::sync::CancellationToken,
+    /// Whether the workspace has to be made, or brought back to where it was.
+    pub prepare: Option<Option<Snapshot>>,
+    pub resumed: bool,
+}
+
+/// What came of it.
+pub(super) struct Attempted {
+    pub outcome: Outcome,
+    pub snapshot: Option<Snapshot>,
+}
+
+/// Runs it. Whatever goes wrong becomes an outcome.
+pub(super) async fn run(engine: Arc<Engine>, attempt: Attempt) -> Attempted {
+    match try_run(&engine, attempt).await {
+        Ok(attempted) => attempted,
+        Err(reason) => Attempted { outcome: Outcome::fail(reason), snapshot: None },
+    }
+}
+
+async fn try_run(engine: &Engine, attempt: Attempt) -> Result<Attempted, String> {
+    let id = attempt.execute.attempt.clone();
+    if let Some(at) = &attempt.prepare {
+        let prepared = engine.workspaces.prepare(&id.frame, at.as_ref()).await;
+        prepared.map_err(|error| error.to_string())?;
+    }
+    let stage = stage(engine, attempt).await?;
+    let outcome = work(engine, &stage).await;
+    let outcome = verdict::settle(&stage, outcome);
+    verdict::write(&stage.dir, &outcome)
+        .map_err(|error| format!("cannot write status.json in {}: {error}", stage.dir.display()))?;
+    let snapshot = engine.workspaces.commit(&id, &outcome).await.map_err(|e| e.to_string())?;
+    Ok(Attempted { outcome, snapshot })
+}
+
+async fn stage(engine: &Engine, attempt: Attempt) -> Result<Stage, String> {
+    let Attempt { execute, history, cancel, resumed, .. } = attempt;
+    let environment = engine.workspaces.environment(&execute.attempt.frame).await;
+    let environment = environment.map_err(|error| error.to_string())?;
+    let dir = engine.directory.open_stage(&execute.attempt);
+    let dir = dir.map_err(|error| {
+        let dir = engine.directory.stage(&execute.attempt);
+        format!("cannot prepare the stage's directory {}: {error}", dir.display())
+    })?;
+    let logs_root = engine.directory.logs_root(execute.attempt.restart, &execute.attempt.frame);
+    Ok(Stage {
+        run: Arc::clone(&engine.info),
+        graph: engine.graph.clone(),
+        node: NodeIx::new(execute.node),
+        via: execute.via.map(EdgeIx::new),
+        previous: execute.previous.map(NodeIx::new),
+        attempt: execute.attempt,
+        context: execute.context,
+        history,
+        dir,
+        logs_root,
+        environment,
+        workspaces: Arc::clone(&engine.workspaces),
+        remaining: execute.remaining,
+        resumed,
+        cancel,
+        events: engine.events.clone(),
+    })
+}
+
+/// Runs the handler within the node's time (ruling 23).
+async fn work(engine: &Engine, stage: &Stage) -> Outcome {
+    let kind = stage.graph.kind(stage.node);
+    let Some(handler) = engine.registry.get(&kind) else {
+        return Outcome::fail(format!("no handler is registered for the type `{kind}`"));
+    };
+    let mut handled = Box::pin(guarded(handler.as_ref(), stage));
+    let limit = stage.node().timeout();
+    let over = async {
+        match limit {
+            Some(limit) => tokio::time::sleep(limit).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        outcome = &mut handled => return outcome,
+        () = stage.cancel.cancelled() => {}
+        () = over => {}
+    }
+    let canceled = stage.cancel.is_cancelled();
+    stage.cancel.cancel();
+    let late = tokio::time::timeout(GRACE, &mut handled).await.ok();
+    let usage = late.map(|outcome| outcome.usage).unwrap_or_default();
+    let outcome = match limit {
+        Some(limit) if !canceled => {
+            let seconds = limit.as_secs_f64();
+            Outcome::fail(format!("timeout: not done within {seconds} s"))
+                .class(FailureClass::Timeout)
+        }
+        _ => Outcome::fail("canceled").class(FailureClass::Canceled),
+    };
+    Outcome { usage, ..outcome }
+}
+
+/// A panic of a handler is a failure of its stage (§4.12).
+async fn guarded(handler: &dyn Handler, stage: &Stage) -> Outcome {
+    match AssertUnwindSafe(handler.execute(stage)).catch_unwind().await {
+        Ok(outcome) => outcome,
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "no message".to_owned());
+            Outcome::fail(format!("the handler panicked: {text}"))
+        }
+    }
+}
+
+/// Writes the status file of a stage that the machine settled itself.
+pub(super) fn write_own(
+    engine: &Engine,
+    record: &crate::engine::StageRecord,
+) -> std::io::Result<()> {
+    let dir = engine.directory.open_stage(&record.attempt)?;
+    verdict::write(&dir, &record.outcome)
+}
