@@ -66,7 +66,7 @@ impl Servers {
 #[cfg(feature = "mcp")]
 async fn start(file: &Path, workspace: &Path) -> Result<McpServers, Error> {
     let mut config = canon_agent::mcp::McpConfig::read(file, |name| std::env::var(name).ok())
-        .map_err(|error| Error::input(error.to_string()))?;
+        .map_err(|error| Error::input(format!("--mcp-config {error}")))?;
     for warning in &mut config.warnings {
         *warning = format!("{}: {warning}", file.display());
     }

@@ -30,6 +30,22 @@ pub(super) struct Elsewhere {
 }
 
 impl Elsewhere {
+    /// The flags that lead to other files than those of the directory on this machine, if any do.
+    pub(super) fn flags(&self) -> Option<String> {
+        let place = match (&self.container, &self.ssh) {
+            (Some(name), _) => format!("--container {name}"),
+            (_, Some(destination)) => format!("--ssh {destination}"),
+            _ => return None,
+        };
+        let dir = self.remote_dir.as_ref();
+        Some(
+            dir.map_or_else(
+                || place.clone(),
+                |dir| format!("{place} --remote-dir {}", dir.display()),
+            ),
+        )
+    }
+
     /// The environment that was asked for: elsewhere, or `sandbox` in `cwd`.
     ///
     /// # Errors

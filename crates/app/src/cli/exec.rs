@@ -2,6 +2,7 @@
 
 mod conversation;
 mod drive;
+mod habits;
 mod outcome;
 mod progress;
 mod shape;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use canon_agent::tools::{FetchPolicy, HostPattern, WebFetch};
-use canon_agent::{Input, Journal};
+use canon_agent::{Family, Input, Journal, Profile};
 use canon_exec::ExecutionEnvironment;
 use canon_exec::sandbox::SandboxPolicy;
 use clap::ValueEnum;
@@ -25,7 +26,7 @@ use super::elsewhere::Elsewhere;
 use super::{logs, print, runtime};
 use crate::bridge::agent::{self, Limits, Model, Sandbox};
 use crate::bridge::mcp::Servers;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// What the help says below the options.
 const NOTES: &str = "\
@@ -47,17 +48,24 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// [PROVIDER/]MODEL; for the scripted provider the path of its transcript
-    #[arg(long)]
+    #[arg(long, short)]
     model: Option<String>,
     /// openai, anthropic, gemini, openai-compatible or scripted
     #[arg(long)]
     provider: Option<String>,
+    /// Tools and instructions for models of this family, where the model's name does not say it:
+    /// openai, anthropic, gemini or generic
+    #[arg(long, value_name = "FAMILY")]
+    profile: Option<Family>,
     /// How much to think: low, medium, high, or what the provider knows beside
     #[arg(long, visible_alias = "effort", value_name = "EFFORT")]
     reasoning_effort: Option<String>,
     /// Work in this directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, short = 'C', value_name = "DIR")]
     cd: Option<PathBuf>,
+    /// Let the agent write below this directory too; may be repeated
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["container", "container_image", "ssh"])]
+    add_dir: Vec<PathBuf>,
     /// What commands and file operations may touch
     #[arg(long, value_enum, default_value_t = Mode::WorkspaceWrite)]
     sandbox: Mode,
@@ -79,13 +87,16 @@ pub struct Args {
     /// End with one JSON value that fits the JSON Schema in FILE, and print it alone
     #[arg(long, visible_alias = "output-schema", value_name = "FILE")]
     schema: Option<PathBuf>,
+    /// Write to FILE what goes to standard output without --json; empty when there is nothing
+    #[arg(long, short, value_name = "FILE")]
+    output_last_message: Option<PathBuf>,
     /// Go on with a thread: its id, or `last` for the last one of this directory
     #[arg(long, value_name = "ID|last")]
     resume: Option<String>,
     /// Keep nothing of the conversation
     #[arg(long)]
     ephemeral: bool,
-    /// Most replies of the model
+    /// Most replies of the model; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_turns: u32,
     /// Most US dollars
@@ -114,9 +125,12 @@ enum Mode {
 
 /// Runs the session; its last text is the data.
 pub fn run(args: Args) -> Result<ExitCode, Error> {
-    logs::to_stderr(tracing::Level::WARN);
+    logs::to_stderr(if args.quiet { tracing::Level::ERROR } else { tracing::Level::WARN });
     if args.budget_usd.is_some_and(|budget| !budget.is_finite() || budget <= 0.0) {
         return Err(Error::input("--budget-usd: expected an amount above 0"));
+    }
+    if args.budget_tokens == Some(0) {
+        return Err(Error::input("--budget-tokens: expected a number above 0"));
     }
     let shape = args.schema.as_deref().map(Shape::read).transpose()?;
     let input = task::input(&args)?;
@@ -125,8 +139,9 @@ pub fn run(args: Args) -> Result<ExitCode, Error> {
     if let Some(path) = &args.record {
         model = model.recorded(path)?;
     }
+    let copy = args.output_last_message.as_deref().map(outcome::Copy::open).transpose()?;
     let report = runtime()?.block_on(work(&args, input, conversation, &model, shape))?;
-    outcome::finish(&args, &model, &report)
+    outcome::finish(&args, &model, &report, copy)
 }
 
 async fn work(
@@ -136,13 +151,7 @@ async fn work(
     model: &Model,
     shape: Option<Shape>,
 ) -> Result<Report, Error> {
-    let policy = match args.sandbox {
-        Mode::ReadOnly => SandboxPolicy::read_only(),
-        Mode::WorkspaceWrite => SandboxPolicy::workspace_write(),
-        Mode::DangerFullAccess => SandboxPolicy::DangerFullAccess,
-    };
-    let sandbox =
-        Sandbox { policy: policy.with_network(args.network), masked: vec![crate::home::state()?] };
+    let sandbox = Sandbox { policy: policy(args)?, masked: vec![crate::home::state()?] };
     let environment = args.elsewhere.environment(&sandbox, &conversation.cwd).await?;
     let there = Arc::clone(&environment);
     let report = work_in(there, args, input, conversation, model, shape).await;
@@ -150,6 +159,35 @@ async fn work(
         warn(args, format_args!("cleaning up: {error}"));
     }
     report
+}
+
+/// What the flags allow on this machine.
+fn policy(args: &Args) -> Result<SandboxPolicy, Error> {
+    let mut policy = match args.sandbox {
+        Mode::ReadOnly => SandboxPolicy::read_only(),
+        Mode::WorkspaceWrite => SandboxPolicy::workspace_write(),
+        Mode::DangerFullAccess => SandboxPolicy::DangerFullAccess,
+    };
+    if args.add_dir.is_empty() {
+        return Ok(policy.with_network(args.network));
+    }
+    let SandboxPolicy::WorkspaceWrite { writable_roots, .. } = &mut policy else {
+        return Err(Error::input(format!(
+            "--add-dir says nothing with `--sandbox {}`",
+            policy.mode()
+        )));
+    };
+    for dir in &args.add_dir {
+        let wrong = |why: &dyn std::fmt::Display| {
+            Error::input(format!("--add-dir {}: {why}", dir.display()))
+        };
+        let root = dir.canonicalize().map_err(|error| wrong(&error))?;
+        if !root.is_dir() {
+            return Err(wrong(&"not a directory"));
+        }
+        writable_roots.push(root);
+    }
+    Ok(policy.with_network(args.network))
 }
 
 async fn work_in(
@@ -168,6 +206,9 @@ async fn work_in(
         max_cost_usd: args.budget_usd,
     };
     let mut options = agent::options(model, environment, &limits)?;
+    if let Some(family) = conversation.family()? {
+        options.profile = Profile::of_family(family, model.provider(), model.id());
+    }
     options.config.reasoning_effort.clone_from(&args.reasoning_effort);
     let last = shape.as_ref().map(Shape::instructions);
     let layers: Vec<String> = conversation.instructions.clone().into_iter().chain(last).collect();
@@ -176,7 +217,13 @@ async fn work_in(
         let policy = FetchPolicy::new(args.allow_fetch.clone());
         options.extra_tools.push(Arc::new(WebFetch::new(policy)));
     }
-    let servers = Servers::start(args.mcp_config.as_deref(), &conversation.cwd).await?;
+    // What has to be cleaned up is there already, so that a signal must not just end the process.
+    let servers = tokio::select! {
+        servers = Servers::start(args.mcp_config.as_deref(), &conversation.cwd) => servers?,
+        () = told_to_end() => {
+            return Err(Error::new(Kind::Interrupted, "interrupted before the work began"));
+        }
+    };
     for note in servers.notes() {
         warn(args, note);
     }
@@ -186,12 +233,15 @@ async fn work_in(
         options.session_id = Some(thread.id());
         options.journal = Some(Arc::clone(thread) as Arc<dyn Journal>);
     }
-    options.history = conversation.history;
+    options.history = std::mem::take(&mut conversation.history);
     let session = agent::session(options)?;
+    if let Some(thread) = &thread {
+        conversation.keep(thread, model)?;
+    }
     servers.follow(&session.handle());
     let report = drive::run(session, input, shape.as_ref(), &mut out).await;
     servers.close().await;
-    let thread_id = thread.as_ref().map(|thread| thread.id());
+    let thread_id = thread.filter(|thread| thread.is_kept()).map(|thread| thread.id());
     Ok(Report { thread_id, ..report })
 }
 

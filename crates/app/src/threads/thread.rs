@@ -76,6 +76,11 @@ impl Thread {
         self.state().meta.id.clone()
     }
 
+    /// Whether there is anything on the disk.
+    pub fn is_kept(&self) -> bool {
+        self.state().file.is_some()
+    }
+
     /// Keeps one more turn of the conversation.
     ///
     /// # Errors
@@ -233,8 +238,7 @@ pub(super) fn lock(id: &str, path: &Path) -> Result<File, ThreadError> {
 /// A session keeps its turns in the thread that it is given as its journal.
 impl Journal for Thread {
     fn record(&self, turn: &Turn) -> Result<(), JournalError> {
-        Thread::record(self, turn)
-            .map_err(|error| JournalError::new(format!("the conversation cannot be kept: {error}")))
+        Thread::record(self, turn).map_err(|error| JournalError::new(error.to_string()))
     }
 }
 

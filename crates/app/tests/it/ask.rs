@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::up::env::{Ended, PATIENCE, TestEnv};
 
 /// A key that nothing may ever print.
-const KEY: &str = "test-key-0123456789";
+pub(super) const KEY: &str = "test-key-0123456789";
 
 /// A place with a transcript of these entries.
 fn place(entries: &[Value]) -> TestEnv {
@@ -45,7 +45,7 @@ fn ask_with_input(env: &TestEnv, args: &[&str], text: &str) -> Ended {
 }
 
 /// A place that reaches the fake server as every provider.
-fn served() -> (TestEnv, ModelServer) {
+pub(super) fn served() -> (TestEnv, ModelServer) {
     let server = ModelServer::start().unwrap();
     let mut env = TestEnv::new();
     for provider in ["OPENAI", "ANTHROPIC", "GEMINI"] {

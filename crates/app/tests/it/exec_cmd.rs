@@ -2,7 +2,9 @@
 
 mod input;
 mod kills;
+mod scripts;
 mod threads;
+mod wires;
 
 use std::time::Duration;
 
@@ -149,6 +151,9 @@ fn what_is_wrong_with_the_command_line_is_said_before_any_work() {
         let ended = exec(&env, &["make it", &format!("--budget-usd={budget}")]);
         assert_refused(&ended, 2, &["--budget-usd"]);
     }
+    assert_refused(&exec(&env, &["make it", "--budget-tokens", "0"]), 2, &["--budget-tokens"]);
+    let ended = exec(&env, &["make it", "--profile", "llama"]);
+    assert_refused(&ended, 2, &["--profile", "openai, anthropic, gemini and generic"]);
     for args in [&["--provider", "nobody"][..], &["--provider", "nobody", "--model", "x1"]] {
         let ended = env.run(&[&["exec", "make it"], args].concat());
         assert_refused(&ended, 2, &["no provider `nobody`", "openai", "scripted"]);
@@ -367,10 +372,34 @@ fn containers_and_other_machines_are_places_to_work_in() {
     let ended = exec(&env, &[&["make it", "--container", "box"][..], &full].concat());
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "It is made.\n"), "{}", ended.stderr);
     assert_eq!(env.read("there/made"), "made\n");
+    // Whoever goes on with it here is told; and is not told again.
+    let place = format!("--container box --remote-dir {}", there.display());
+    for told in [true, false] {
+        let ended = exec(&env, &["make it", "--resume", "last"]);
+        assert_eq!(ended.stderr.contains(&format!("elsewhere, with {place}")), told, "{ended:?}");
+    }
     let ended = exec(&env, &[&["make it", "--container", "gone"][..], &full].concat());
     assert_refused(&ended, 3, &["no container `gone`"]);
     let ended = exec(&env, &[&["make it", "--ssh", "a b"][..], &full].concat());
     assert_refused(&ended, 2, &["--ssh", "a b"]);
     assert_refused(&exec(&env, &["make it", "--remote-dir", "/x"]), 2, &["--remote-dir"]);
+    let ended = exec(&env, &["make it", "--container-image", "img:1", "--add-dir", "/tmp"]);
+    assert_refused(&ended, 2, &["--add-dir", "cannot be used with", "--container-image"]);
+    env.assert_nothing_left();
+
+    // A container that is there is taken away, however early the end is wished for.
+    env.write("log", "");
+    let slow = json!({ "command": "sh", "args": ["-c", "touch begun; exec sleep 1000"] });
+    let servers = json!({ "mcpServers": { "slow": slow } }).to_string();
+    let servers = env.write("conf/mcp.json", &servers);
+    let transcript = env.path("transcript.jsonl");
+    let model = format!("scripted/{}", transcript.display());
+    let servers = ["--mcp-config", servers.to_str().unwrap(), "--container-image", "img:1"];
+    let run = env.spawn(&[&["exec", "make it", "--model", &model][..], &servers].concat());
+    until("the server starts", || env.path("conf/begun").exists().then_some(()));
+    run.signal(Signal::TERM);
+    let ended = run.wait(PATIENCE);
+    assert_refused_after_work(&ended, 130, &["interrupted before the work began"]);
+    assert!(env.read("log").contains("rm --force"), "{}", env.read("log"));
     env.assert_nothing_left();
 }

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use canon_agent::Turn;
+use canon_agent::{Family, Turn};
 
+use super::habits::Habits;
 use super::{Args, warn};
 use crate::bridge::agent::{Model, model_name};
 use crate::cli::ask::prompt::text_of;
 use crate::error::Error;
-use crate::threads::{Meta, Origin, Store, Stored, Thread};
+use crate::threads::{Meta, Origin, Store, Stored, Thread, ThreadError};
 
 /// What the session begins with.
 pub(super) struct Conversation {
@@ -21,6 +22,9 @@ pub(super) struct Conversation {
     pub(super) history: Vec<Turn>,
     /// What is gone on with.
     pub(super) resumed: Option<Meta>,
+    /// What was last kept of its flags, and what is now.
+    earlier: Habits,
+    habits: Habits,
     /// Held from the first moment, so that nobody else goes on with it meanwhile.
     held: Option<Thread>,
 }
@@ -29,9 +33,17 @@ impl Conversation {
     pub(super) fn of(args: &Args) -> Result<Self, Error> {
         let instructions = args.instructions.as_deref().map(read).transpose()?;
         let wanted = args.cd.as_deref().map(directory).transpose()?;
+        let habits = Habits::of(args);
         let Some(id) = &args.resume else {
-            let cwd = wanted.map_or_else(|| directory(Path::new(".")), Ok)?;
-            return Ok(Self { cwd, instructions, history: Vec::new(), resumed: None, held: None });
+            return Ok(Self {
+                cwd: wanted.map_or_else(|| directory(Path::new(".")), Ok)?,
+                instructions,
+                history: Vec::new(),
+                resumed: None,
+                earlier: Habits::default(),
+                habits,
+                held: None,
+            });
         };
         let store = Store::home()?;
         let id = match id.as_str() {
@@ -42,12 +54,18 @@ impl Conversation {
         for notice in &stored.notices {
             warn(args, notice);
         }
-        let cwd = wanted.map_or_else(|| directory(&stored.meta.cwd), Ok)?;
+        let cwd = wanted.map_or_else(|| directory_of(&stored.meta), Ok)?;
+        let earlier = Habits::kept(&stored);
+        if let Some(place) = earlier.left(&habits) {
+            warn(args, format_args!("the thread worked elsewhere, with {place}"));
+        }
         Ok(Self {
             cwd,
             instructions: instructions.or_else(|| stored.meta.instructions.clone()),
             history: stored.turns(),
             resumed: Some(stored.meta),
+            habits: habits.or_profile_of(&earlier, args),
+            earlier,
             held,
         })
     }
@@ -78,17 +96,35 @@ impl Conversation {
                 instructions: self.instructions.clone(),
             }),
         };
+        Ok(Some(Arc::new(thread)))
+    }
+
+    /// Keeps with what it is gone on; when a session could begin with it.
+    pub(super) fn keep(&self, thread: &Thread, model: &Model) -> Result<(), Error> {
         let meta = thread.meta();
         if (meta.provider.as_str(), meta.model.as_str()) != (model.provider(), model.id()) {
             thread.set_model(model.provider(), model.id())?;
         }
-        Ok(Some(Arc::new(thread)))
+        if self.habits != self.earlier {
+            self.habits.keep(thread)?;
+        }
+        Ok(())
+    }
+
+    /// The family that was named, if one was.
+    pub(super) fn family(&self) -> Result<Option<Family>, Error> {
+        self.habits.family()
     }
 }
 
 /// A thread to go on with; one that is not kept is only read.
 fn open(args: &Args, store: &Store, id: &str) -> Result<(Option<Thread>, Stored), Error> {
-    let hint = |error| Error::from(error).hint("`canon threads list` shows the threads there are");
+    let hint = |error: ThreadError| match error {
+        ThreadError::Unknown { .. } => {
+            Error::from(error).hint("`canon threads list --all` shows the threads there are")
+        }
+        error => Error::from(error),
+    };
     if args.ephemeral {
         return store.read(id).map(|stored| (None, stored)).map_err(hint);
     }
@@ -108,6 +144,15 @@ fn directory(path: &Path) -> Result<PathBuf, Error> {
     path.canonicalize().map_err(|error| {
         Error::input(format!("--cd {}: {error}", path.display()))
             .hint("--cd names the directory to work in")
+    })
+}
+
+/// Where a thread worked.
+fn directory_of(meta: &Meta) -> Result<PathBuf, Error> {
+    meta.cwd.canonicalize().map_err(|error| {
+        let cwd = meta.cwd.display();
+        Error::input(format!("the thread's directory {cwd}: {error}"))
+            .hint("--cd names another directory to work in")
     })
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use canon_agent::{EventData, Input, Outcome, Session, SessionEvent, Status};
+use canon_agent::{EventData, Input, Outcome, Session, SessionEvent, Status, WarningCode};
 use canon_exec::SandboxReport;
 use canon_runtime::clock::now_ms;
 use serde_json::json;
@@ -29,6 +29,8 @@ pub(super) struct Out {
     quiet: bool,
     colours: bool,
     progress: Progress,
+    /// Why the last reply is not whole, if it is not.
+    incomplete: Option<WarningCode>,
 }
 
 impl Out {
@@ -38,6 +40,7 @@ impl Out {
             quiet: args.quiet,
             colours: print::colours(),
             progress: Progress::new(cwd, print::width()),
+            incomplete: None,
         }
     }
 
@@ -51,16 +54,22 @@ impl Out {
         }
         let network = if found.network { "with network" } else { "no network" };
         print::note(format_args!(
-            "model {}/{}; sandbox {} {} ({}, {network})",
+            "model {}/{}; sandbox {} ({}, {network})",
             model.provider(),
             model.id(),
-            found.backend,
-            found.version,
+            format!("{} {}", found.backend, found.version).trim_end(),
             found.mode
         ));
         if let Some(meta) = &conversation.resumed {
             let turns = meta.turns;
-            print::note(format_args!("going on with {} ({turns} entries)", meta.id));
+            let mut line = format!("going on with {} ({turns} entries)", meta.id);
+            if meta.provider != model.provider() {
+                line.push_str(&format!(
+                    "; the thinking of {}/{} stays behind, its words and calls are told",
+                    meta.provider, meta.model
+                ));
+            }
+            print::note(line);
         }
     }
 
@@ -68,6 +77,14 @@ impl Out {
         // It also knows which files were changed.
         let lines = self.progress.event(event);
         self.show(lines);
+        match event.data {
+            EventData::AssistantTextEnd { .. } => self.incomplete = None,
+            EventData::Warning {
+                code: code @ (WarningCode::ReplyCut | WarningCode::ReplyFiltered),
+                ..
+            } => self.incomplete = Some(code),
+            _ => {}
+        }
         if self.json
             && let Ok(line) = serde_json::to_string(event)
         {
@@ -137,6 +154,7 @@ pub(super) async fn run(
     Report {
         outcome,
         output,
+        incomplete: out.incomplete,
         interrupted,
         duration: begun.elapsed(),
         files_changed: out.progress.files_changed(),

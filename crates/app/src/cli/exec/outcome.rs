@@ -1,9 +1,12 @@
 //! The end: the result as data, a summary for people, and the exit code.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use canon_agent::{Limit, Outcome, Status};
+use canon_agent::{Limit, Outcome, Status, WarningCode};
 use canon_llm::{ErrorKind, LlmError};
 use serde_json::{Value, json};
 
@@ -18,6 +21,8 @@ pub(super) struct Report {
     pub(super) outcome: Outcome,
     /// With a schema, and a session that was done: the value, or what is wrong with it.
     pub(super) output: Option<Result<Value, Vec<String>>>,
+    /// Why the last reply is not whole, if it is not.
+    pub(super) incomplete: Option<WarningCode>,
     pub(super) interrupted: bool,
     pub(super) duration: Duration,
     /// Files that tools wrote, moved or deleted; what commands did is not known.
@@ -26,9 +31,66 @@ pub(super) struct Report {
     pub(super) thread_id: Option<String>,
 }
 
+impl Report {
+    /// What whoever asked is given; what does not fit a schema is not the data that was asked for.
+    fn data(&self) -> Option<String> {
+        match &self.output {
+            Some(Ok(value)) => Some(value.to_string()),
+            Some(Err(_)) => None,
+            None => Some(&self.outcome.text).filter(|text| !text.is_empty()).cloned(),
+        }
+    }
+
+    /// Why a model that was done did not give what was asked for.
+    fn lacking(&self) -> Option<String> {
+        match (&self.output, self.incomplete) {
+            (Some(Ok(_)), _) => None,
+            (Some(Err(violations)), _) => {
+                let why = violations.join("; ");
+                Some(format!("the last message does not fit the schema: {why}"))
+            }
+            (None, Some(WarningCode::ReplyFiltered)) => Some(
+                "a content filter of the provider withheld a part of the last message".to_owned(),
+            ),
+            (None, Some(_)) => {
+                Some("the last message was cut off at the model's token limit".to_owned())
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+/// The file that gets the data too. Opened before the work, so that it neither fails only after it
+/// nor leaves an older answer there when there is none.
+pub(super) struct Copy {
+    path: PathBuf,
+    file: File,
+}
+
+impl Copy {
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let file = File::create(path).map_err(|error| {
+            Error::input(format!("--output-last-message {}: {error}", path.display()))
+        })?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    fn write(mut self, data: &str) -> Result<(), Error> {
+        writeln!(self.file, "{data}").map_err(|error| {
+            Error::environment(format!("--output-last-message {}: {error}", self.path.display()))
+        })
+    }
+}
+
 /// Prints the result, and says how it ended.
-pub(super) fn finish(args: &Args, model: &Model, report: &Report) -> Result<ExitCode, Error> {
+pub(super) fn finish(
+    args: &Args,
+    model: &Model,
+    report: &Report,
+    copy: Option<Copy>,
+) -> Result<ExitCode, Error> {
     let Report { outcome, output, .. } = report;
+    let data = report.data();
     if args.json {
         let mut result = json!({
             "v": 1, "kind": "result", "provider": model.provider(), "model": model.id(),
@@ -41,32 +103,35 @@ pub(super) fn finish(args: &Args, model: &Model, report: &Report) -> Result<Exit
             Some(Err(violations)) => result["violations"] = json!(violations),
             None => {}
         }
-        print::data(result);
-    } else {
-        match output {
-            Some(Ok(value)) => print::data(value),
-            // What does not fit is not the data that was asked for.
-            Some(Err(_)) => {}
-            None if outcome.text.is_empty() => {}
-            None => print::text(&outcome.text),
+        if let Some(incomplete) = report.incomplete {
+            result["incomplete"] = json!(incomplete);
         }
+        print::data(result);
+    } else if let Some(data) = &data {
+        print::text(data);
     }
     if !args.json && !args.quiet {
         print::note(summary(report));
     }
-    let error = match (&outcome.status, output) {
+    if let (Some(copy), Some(data)) = (copy, &data) {
+        copy.write(data)?;
+    }
+    let mut error = match &outcome.status {
         _ if report.interrupted => {
             Error::new(Kind::Interrupted, "interrupted; its processes are ended")
         }
-        (Status::Completed | Status::AwaitingInput, Some(Err(violations))) => Error::work(format!(
-            "the last message does not fit the schema: {}",
-            violations.join("; ")
-        )),
-        (Status::Completed | Status::AwaitingInput, _) => return Ok(ExitCode::SUCCESS),
-        (Status::Limit { limit }, _) => Error::work(reached(*limit, args)),
-        (Status::Aborted, _) => Error::new(Kind::Interrupted, "the session was aborted"),
-        (Status::Failed { code, message }, _) => Error::new(kind_of(code), message.clone()),
+        Status::Completed | Status::AwaitingInput => match report.lacking() {
+            Some(why) => Error::work(why),
+            None => return Ok(ExitCode::SUCCESS),
+        },
+        Status::Limit { limit } => Error::work(reached(*limit, args)),
+        Status::Aborted => Error::new(Kind::Interrupted, "the session was aborted"),
+        Status::Failed { code, message } => Error::new(kind_of(code), message.clone()),
     };
+    if matches!(&outcome.status, Status::Failed { code, .. } if code == "journal") {
+        error = error
+            .hint("CANON_HOME names another place for what is kept; --ephemeral keeps nothing");
+    }
     Err(match &report.thread_id {
         Some(id) => error.hint(format!("`canon exec --resume {id}` goes on with it")),
         None => error,
@@ -102,7 +167,7 @@ fn summary(report: &Report) -> String {
     let Outcome { usage, cost_usd, turns, tool_calls, status, .. } = &report.outcome;
     let how = match status {
         _ if report.interrupted => "interrupted after",
-        Status::Completed => "done in",
+        Status::Completed if report.lacking().is_none() => "done in",
         Status::AwaitingInput => "asks, after",
         _ => "ended after",
     };
@@ -119,7 +184,8 @@ fn summary(report: &Report) -> String {
     if let Some(cost) = cost_usd {
         text.push_str(&format!(", $ {cost:.4}"));
     }
-    if let Some(id) = &report.thread_id {
+    // Otherwise it is the hint of the error.
+    if let (Some(id), "done in" | "asks, after") = (&report.thread_id, how) {
         text.push_str(&format!("\nthread {id}; go on with it: canon exec --resume {id} \"…\""));
     }
     text

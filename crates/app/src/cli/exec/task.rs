@@ -23,7 +23,8 @@ const FIRST_BYTE: i64 = 5;
 pub(super) fn input(args: &Args) -> Result<Input, Error> {
     let text = text(args)?;
     if text.trim().is_empty() {
-        return Err(Error::input("the task is empty"));
+        return Err(Error::input("the task is empty")
+            .hint("give it as an argument, or pipe it in; --resume goes on without one"));
     }
     let mut input = Input::new(text);
     for image in &args.image {

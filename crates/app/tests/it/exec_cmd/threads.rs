@@ -163,6 +163,12 @@ fn a_thread_that_cannot_be_kept_ends_the_session_before_it_costs() {
     let ended = exec(&env, &["make it"]);
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     assert!(ended.stderr.contains("canon/threads"), "{}", ended.stderr);
+    assert_eq!(ended.stderr.matches("cannot be kept: ").count(), 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("hint: CANON_HOME names another place"), "{}", ended.stderr);
+    // What is not there cannot be gone on with.
+    assert!(!ended.stderr.contains("--resume"), "{}", ended.stderr);
+    let ended = exec(&env, &["make it", "--json"]);
+    assert_eq!((ended.code, &result(&ended)["thread_id"]), (Some(3), &Value::Null));
     assert!(!env.path("project/made").exists());
     let ended = exec(&env, &["make it", "--ephemeral"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
