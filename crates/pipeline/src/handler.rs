@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use canon_exec::ExecutionEnvironment;
+use canon_runtime::secret::Redactor;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
@@ -47,14 +48,24 @@ pub struct Stage {
     pub resumed: bool,
     /// Cancelled when the stage is to end: the run was stopped, or its time is up.
     pub cancel: CancellationToken,
-    /// Tells those who watch.
+    /// Tells those who watch; takes secrets out itself.
     pub events: Events,
+    /// Takes secrets out of what is written.
+    pub redactor: Arc<Redactor>,
 }
 
 impl Stage {
     /// The node's attributes.
     pub fn node(&self) -> &Node {
         self.graph.node(self.node)
+    }
+
+    /// Writes a file of the stage's directory, secrets taken out.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write(&self, name: &str, text: &str) -> std::io::Result<()> {
+        std::fs::write(self.dir.join(name), self.redactor.redact(text).as_bytes())
     }
 
     /// Environment variables that commands of a stage get: `ATTRACTOR_NODE_ID`,

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use canon_runtime::secret::Redactor;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::run::{redact_text, redact_value};
 
 /// How a stage ended (§5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,6 +188,20 @@ impl Outcome {
     pub fn with(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.context_updates.insert(key.into(), value.into());
         self
+    }
+
+    /// Takes secrets out of all that it says: it is written to disk and shown.
+    pub(crate) fn redact(&mut self, redactor: &Redactor) {
+        for text in [&mut self.preferred_label, &mut self.notes, &mut self.failure_reason] {
+            redact_text(redactor, text);
+        }
+        for value in self.context_updates.values_mut() {
+            redact_value(redactor, value);
+        }
+        if let Some(approval) = &mut self.approval {
+            redact_text(redactor, &mut approval.question);
+            redact_text(redactor, &mut approval.answer);
+        }
     }
 
     /// The same with another failure class.

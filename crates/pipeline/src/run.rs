@@ -16,12 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use canon_digest::sha256;
+use canon_runtime::secret::Redactor;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub use checkpoint::Checkpoint;
 pub use directory::RunDirectory;
 pub use events::{Event, Events};
+pub(crate) use events::{redact_text, redact_value};
 pub use history::{Done, History};
 pub use resume::From;
 pub use workspaces::{Shared, WorkspaceError, Workspaces};
@@ -59,6 +61,8 @@ pub struct Environment {
     pub budget: Budget,
     /// How long it may take, in this process.
     pub wall: Option<Duration>,
+    /// Takes secrets out of whatever is written to disk or shown.
+    pub redactor: Arc<Redactor>,
 }
 
 /// What distinguishes a new run.
@@ -161,6 +165,7 @@ struct Engine {
     registry: Registry,
     workspaces: Arc<dyn Workspaces>,
     events: Events,
+    redactor: Arc<Redactor>,
 }
 
 /// What identifies a graph: the digest of what is run, transforms included; comments and layout do
@@ -284,10 +289,11 @@ fn engine(
         graph,
         plan,
         directory,
-        events: Events::new(&info.id, environment.events),
+        events: Events::new(&info.id, environment.events, Arc::clone(&environment.redactor)),
         info: Arc::new(info),
         registry: environment.registry,
         workspaces: environment.workspaces,
+        redactor: environment.redactor,
     };
     (Arc::new(engine), Rest { cancel: environment.cancel, wall: environment.wall })
 }

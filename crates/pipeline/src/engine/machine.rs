@@ -194,7 +194,12 @@ impl Machine {
                 });
             }
             match frame.phase {
-                Phase::Running => effects.push(self.execute(frame)),
+                Phase::Running => {
+                    let index = self.stages.saturating_sub(1);
+                    let attempt = self.attempt(frame);
+                    effects.push(Effect::Emit(EventKind::StageStarted { attempt, index }));
+                    effects.push(self.execute(frame));
+                }
                 Phase::Pausing { until } => effects.push(Effect::Pause {
                     attempt: self.attempt(frame),
                     delay: std::time::Duration::from_millis(until.saturating_sub(now)),

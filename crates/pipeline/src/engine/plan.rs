@@ -1,7 +1,7 @@
 //! A graph as the machine needs it: attributes read, targets resolved, joins found.
 
 use std::borrow::Cow;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -94,6 +94,7 @@ pub(crate) struct PlanEdge {
 pub struct Plan {
     pub(crate) name: String,
     pub(crate) nodes: Vec<PlanNode>,
+    ids: HashMap<Arc<str>, usize>,
     pub(crate) edges: Vec<PlanEdge>,
     pub(crate) start: usize,
     /// Dialect 2026-02.
@@ -118,6 +119,7 @@ impl Plan {
         let edges: Result<_, _> = graph.edges().iter().map(|edge| plan_edge(graph, edge)).collect();
         let mut plan = Self {
             name: graph.name().to_owned(),
+            ids: HashMap::new(),
             nodes: graph.node_indexes().map(|node| plan_node(graph, node)).collect(),
             edges: edges?,
             start: start.index(),
@@ -128,6 +130,8 @@ impl Plan {
             max_goal_redirects: graph.max_goal_redirects(),
             max_restarts: graph.max_restarts(),
         };
+        let id = |(at, node): (usize, &PlanNode)| (Arc::clone(&node.id), at);
+        plan.ids = plan.nodes.iter().enumerate().map(id).collect();
         let is_fan_in = |node: usize| graph.kind(NodeIx::new(node)) == Kind::FanIn;
         for node in 0..plan.nodes.len() {
             if plan.nodes[node].role == Role::Parallel {
@@ -139,7 +143,7 @@ impl Plan {
 
     /// Whether a handler works on a node; the machine settles the others itself.
     pub fn is_work(&self, id: &str) -> bool {
-        self.nodes.iter().any(|node| *node.id == *id && node.role == Role::Work)
+        self.ids.get(id).is_some_and(|at| self.nodes[*at].role == Role::Work)
     }
 
     /// Nodes that a run can come to from `node`, itself included; retry targets count as edges.

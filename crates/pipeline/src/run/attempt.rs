@@ -48,7 +48,8 @@ async fn try_run(engine: &Engine, attempt: Attempt) -> Result<Attempted, String>
     }
     let stage = stage(engine, attempt).await?;
     let outcome = work(engine, &stage).await;
-    let outcome = verdict::settle(&stage, outcome);
+    let mut outcome = verdict::settle(&stage, outcome);
+    outcome.redact(&engine.redactor);
     verdict::write(&stage.dir, &outcome)
         .map_err(|error| format!("cannot write status.json in {}: {error}", stage.dir.display()))?;
     let snapshot = engine.workspaces.commit(&id, &outcome).await.map_err(|e| e.to_string())?;
@@ -82,6 +83,7 @@ async fn stage(engine: &Engine, attempt: Attempt) -> Result<Stage, String> {
         resumed,
         cancel,
         events: engine.events.clone(),
+        redactor: Arc::clone(&engine.redactor),
     })
 }
 

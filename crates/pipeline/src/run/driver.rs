@@ -18,7 +18,7 @@ use super::{End, Engine, Rest, RunError};
 use crate::engine::{
     AttemptId, Effect, EventKind, Execute, Finish, FrameId, Input, Machine, Snapshot, StageRecord,
 };
-use crate::graph::Dialect;
+use crate::graph::{Dialect, Kind, NodeIx};
 
 /// How long attempts that were told to stop may take before they are dropped.
 const GRACE: Duration = Duration::from_secs(10);
@@ -140,7 +140,7 @@ impl Driver {
                 other => others.push(other),
             }
         }
-        let pause = others.iter().any(|effect| matches!(effect, Effect::Pause { .. }));
+        let pause = others.iter().any(|effect| self.may_wait_long(effect));
         let wrote = !records.is_empty();
         self.write(records)?;
         for effect in others {
@@ -150,6 +150,17 @@ impl Driver {
             self.save_checkpoint(pause)?;
         }
         Ok(())
+    }
+
+    /// Whether a run may stay for long where this takes it: a pause, or a question to people.
+    fn may_wait_long(&self, effect: &Effect) -> bool {
+        match effect {
+            Effect::Pause { .. } => true,
+            Effect::Execute(execute) => {
+                self.engine.graph.kind(NodeIx::new(execute.node)) == Kind::WaitHuman
+            }
+            _ => false,
+        }
     }
 
     /// Records on disk first, all of one decision at once; then what rests on them.
@@ -173,6 +184,11 @@ impl Driver {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Record(_) | Effect::Finish(_) => {}
+            Effect::Emit(EventKind::PipelineCompleted { duration_ms, .. }) => {
+                let artifact_count = self.engine.directory.count_artifacts();
+                let completed = EventKind::PipelineCompleted { duration_ms, artifact_count };
+                self.engine.events.emit(completed);
+            }
             Effect::Emit(event) => self.engine.events.emit(event),
             Effect::Execute(execute) => self.execute(*execute),
             Effect::Pause { attempt, delay } => self.pause(attempt, delay),

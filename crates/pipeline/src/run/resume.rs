@@ -85,7 +85,12 @@ fn before_last(plan: &Plan, records: &[StageRecord]) -> usize {
 /// What ended before, frame by frame.
 fn history_of(records: &[StageRecord]) -> BTreeMap<FrameId, History> {
     let mut history: BTreeMap<FrameId, History> = BTreeMap::new();
+    let mut restart = 0;
     for record in records {
+        if record.attempt.restart != restart {
+            restart = record.attempt.restart;
+            history.clear();
+        }
         remember(&mut history, record);
     }
     history

@@ -14,6 +14,7 @@ use canon_pipeline::run::{
     start,
 };
 use canon_pipeline::{Graph, Handler, Outcome, Registry, Stage, Status};
+use canon_runtime::secret::{Redactor, Secret};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -88,6 +89,7 @@ impl Place {
             cancel: self.cancel.clone(),
             budget: Budget::default(),
             wall: None,
+            redactor: Arc::new(Redactor::new([Secret::new("hunter2-hunter2")])),
         };
         (environment, received)
     }
@@ -403,4 +405,30 @@ async fn ruling_pipeline_08_each_branch_has_its_own_directory() {
     let ended =
         |e: &&Event| matches!(e.what, EventKind::ParallelBranchCompleted { success: true, .. });
     assert_eq!(events.iter().filter(ended).count(), 2);
+}
+
+#[tokio::test]
+async fn a_secret_that_a_stage_says_is_written_and_shown_nowhere() {
+    let place = Place::new();
+    let (end, events) = place
+        .start(LINE, None, |stage| {
+            stage.write("response.md", "it is hunter2-hunter2").unwrap();
+            Outcome::success("hunter2-hunter2")
+                .with("k", serde_json::json!({"hunter2-hunter2": "hunter2-hunter2"}))
+        })
+        .await;
+    end.unwrap();
+    assert!(!format!("{events:?}").contains("hunter2"));
+    let mut todo = vec![place.logs()];
+    let mut files = 0;
+    while let Some(path) = todo.pop() {
+        if path.is_dir() {
+            todo.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            files += 1;
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("hunter2"), "{}", path.display());
+        }
+    }
+    assert!(files > 8);
 }

@@ -110,6 +110,8 @@ fn a_budget_that_is_smaller_than_what_was_used_is_no_reason_to_refuse_a_journal(
     let replayed = replay(plan, small, 1_000, sim.records).unwrap();
     assert_eq!(replayed.machine.usage().total_tokens(), 60);
     let pending = replayed.machine.pending(2_000);
-    let [Effect::Execute(execute)] = pending.as_slice() else { panic!("{pending:?}") };
+    let [Effect::Emit(_), Effect::Execute(execute)] = pending.as_slice() else {
+        panic!("{pending:?}")
+    };
     assert_eq!(execute.remaining.tokens, Some(0));
 }
