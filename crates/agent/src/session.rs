@@ -1,5 +1,6 @@
 //! A session: one conversation with a model that has tools (loop spec §2).
 
+mod call_ids;
 mod driver;
 mod effect;
 mod event;

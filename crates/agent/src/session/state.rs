@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use canon_llm::{Usage, get_model_info};
 
+use super::call_ids::CallIds;
 use super::effect::Effect;
 use super::event::Event;
 use super::input::Input;
@@ -82,6 +83,7 @@ pub(crate) struct Machine {
     steering: VecDeque<Input>,
     inputs: VecDeque<Input>,
     loops: LoopDetector,
+    call_ids: CallIds,
     usage: Usage,
     cost_usd: f64,
     /// Estimates of what model calls used up that never came to their end; for budgets alone.
@@ -154,6 +156,7 @@ impl Machine {
         let history = repaired(options.history);
         Self {
             loops: LoopDetector::new(options.config.loop_detection_window),
+            call_ids: CallIds::of(&history),
             history_chars: history.iter().map(Turn::chars).sum(),
             session_id: options.session_id,
             agent: options.agent,

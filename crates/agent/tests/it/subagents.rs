@@ -2,6 +2,7 @@
 //! thing that each was told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use canon_agent::{
@@ -590,12 +591,17 @@ async fn a_subagent_whose_cost_nobody_knows_ends_when_money_is_limited() {
     let pid = pid(&place);
     let budget = Budget { max_tokens: None, max_cost_usd: Some(1.0) };
     session.configure(|config| config.budget = budget).unwrap();
-    loop {
-        if let EventData::ProcessingEnd { outcome, .. } = session.next_event().await.unwrap().data {
-            assert_eq!(outcome.text, "so be it");
-            break;
+    let outcome = async {
+        loop {
+            let event = session.next_event().await.unwrap();
+            if let EventData::ProcessingEnd { outcome, .. } = event.data {
+                return outcome;
+            }
         }
-    }
+    };
+    // Else it would go on for as long as the child's process.
+    let outcome = tokio::time::timeout(Duration::from_secs(60), outcome).await.unwrap();
+    assert_eq!(outcome.text, "so be it");
     assert!(!is_alive(pid));
 }
 

@@ -77,8 +77,9 @@ impl Machine {
         }
     }
 
-    fn on_reply(&mut self, reply: Response, text_begun: bool) {
+    fn on_reply(&mut self, mut reply: Response, text_begun: bool) {
         self.phase = Phase::Quiet;
+        self.call_ids.make_distinct(&mut reply.message);
         let (text, calls) = (reply.text(), reply.tool_calls());
         let empty = text.is_empty() && calls.is_empty();
         if !text.is_empty() {

@@ -755,6 +755,32 @@ fn a_budget_that_is_no_number_allows_nothing() {
     assert_eq!(rig.outcome().status, Status::Limit { limit: Limit::Cost });
 }
 
+#[test]
+fn calls_that_a_server_gives_one_id_are_told_apart() {
+    let mut rig = Rig::new(SessionConfig::default());
+    rig.submit("work");
+    for _ in 0..2 {
+        let mut reply = response("", &["ls", "pwd"]);
+        for part in &mut reply.message.content {
+            if let ContentPart::ToolCall { tool_call, .. } = part {
+                tool_call.id = "call_0".to_owned();
+            }
+        }
+        rig.model(ModelNews::Replied(Box::new(reply)));
+        rig.finish(0, "of ls");
+        rig.finish(1, "of pwd");
+    }
+    let started: HashSet<&String> = rig
+        .data()
+        .filter_map(|data| match data {
+            EventData::ToolCallStart { call_id, .. } => Some(call_id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(started.len(), 4, "{started:?}");
+    check_history(rig.machine.history());
+}
+
 fn end_with(config: SessionConfig, text: &str, reason: FinishReasonKind) -> Rig {
     let mut rig = Rig::new(config);
     rig.submit("work");
