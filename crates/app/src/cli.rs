@@ -14,11 +14,11 @@ pub mod supervise;
 pub mod threads;
 pub mod up;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::bridge::agent::SANDBOX_HELPER;
 use crate::error::Error;
 
 /// Makes agent-compiled software trustworthy.
@@ -62,17 +62,16 @@ enum Command {
     /// Supervise one session (started by `canon up`)
     #[command(hide = true)]
     Supervise(supervise::Args),
-    /// Run one command in a sandbox (started by the agent's tools)
-    #[command(hide = true)]
-    SandboxHelper {
-        /// What the sandbox is and what runs in it
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<OsString>,
-    },
 }
 
 /// Runs the program; never panics on what it is given.
 pub fn main() -> ExitCode {
+    // Started for every command of the Landlock sandbox, which shall not wait for the rest.
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|first| first == SANDBOX_HELPER) {
+        let code = canon_exec::sandbox::helper_main(args);
+        return ExitCode::from(u8::try_from(code).unwrap_or(1));
+    }
     let outcome = run(Cli::parse().command).and_then(|code| match print::lost() {
         None => Ok(code),
         Some(error) => Err(Error::environment(format!("standard output: {error}"))),
@@ -103,10 +102,6 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Ask(args) => ask::run(args),
         Command::Models(args) => models::run(&args),
         Command::Supervise(args) => supervise::run(args),
-        Command::SandboxHelper { args } => {
-            let code = canon_exec::sandbox::helper_main(args);
-            Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{logs, runtime};
+use super::{logs, runtime, stdin};
 use crate::bridge::agent::{Limits, model_name};
 use crate::bridge::app_server::{Setup, serve};
 use crate::error::Error;
@@ -20,13 +20,13 @@ pub struct Args {
     provider: Option<String>,
 }
 
-/// Serves the client on standard input and output until its input ends.
+/// Serves the client on standard input and output until its input ends, or until it is told to end.
 pub fn run(args: Args) -> Result<ExitCode, Error> {
     logs::to_stderr(tracing::Level::WARN);
     let model = model_name(args.provider.as_deref(), args.model.as_deref())?;
     let setup = Setup::new(model, vec![crate::home::state()?], Limits::default());
     let runtime = runtime()?;
-    let served = runtime.block_on(serve(tokio::io::stdin(), tokio::io::stdout(), setup));
+    let served = runtime.block_on(serve(stdin::until_told(), tokio::io::stdout(), setup));
     // What threads held, their temporary directories above all, goes with them; a read of standard
     // input that nobody ends must not hold the process for ever.
     runtime.shutdown_timeout(Duration::from_secs(1));
