@@ -8,8 +8,10 @@
 mod config;
 mod connection;
 mod handler;
+mod losses;
 mod offer;
 mod output;
+mod roll;
 mod server;
 mod servers;
 mod tool;

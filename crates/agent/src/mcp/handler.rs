@@ -14,7 +14,7 @@ use rmcp::model::{
     Root, RootsCapabilities,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleClient};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::{MOST_WORDS, clean};
 use crate::tools::OutputDeltas;
@@ -74,8 +74,8 @@ pub(super) struct Handler {
     /// The directories that the agent works in.
     pub(super) roots: Vec<PathBuf>,
     pub(super) live: Arc<Live>,
-    /// The server has other tools now.
-    pub(super) changed: Arc<Notify>,
+    /// How often the server may have got other tools.
+    pub(super) changed: Arc<watch::Sender<u64>>,
     pub(super) redactor: Redactor,
 }
 
@@ -128,7 +128,7 @@ impl rmcp::ClientHandler for Handler {
     }
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.changed.notify_one();
+        self.changed.send_modify(|times| *times += 1);
     }
 }
 

@@ -14,6 +14,12 @@ use super::{MOST_WORDS, clean};
 const MOST_NAME: usize = 64;
 /// Bytes of a schema, as JSON.
 const MOST_SCHEMA: usize = 64 * 1024;
+/// Parts of a schema when every reference in it is followed: each may be tried for each value.
+const MOST_PARTS: usize = 20_000;
+/// References that lead from one to the next.
+const MOST_REFERENCES: usize = 32;
+/// Bytes of a server's definitions that people are told of: they go with every request.
+const MUCH: usize = 64 * 1024;
 
 /// A tool that a model can be offered.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,7 +68,18 @@ pub(super) fn offer(
             }
         }
     }
+    let bytes: usize = offered.iter().map(bytes).sum();
+    if bytes > MUCH {
+        let (count, kib) = (offered.len(), bytes / 1024);
+        notes.push(format!(
+            "its {count} tools are {kib} KiB of every request; name those that are wanted under `tools`"
+        ));
+    }
     Ok((offered, notes))
+}
+
+fn bytes(Offered { definition, .. }: &Offered) -> usize {
+    definition.description.len() + definition.parameters.to_string().len()
 }
 
 /// `SERVER__TOOL` in letters, digits and `_`; a name that is too long keeps its beginning and gets a
@@ -119,8 +136,42 @@ fn parameters(schema: &Map<String, Value>) -> Result<Value, String> {
     if size > MOST_SCHEMA {
         return Err(format!("its schema has {size} bytes, {MOST_SCHEMA} are allowed"));
     }
+    if !is_checkable(&parameters) {
+        return Err("its schema has too many references to be checked".to_owned());
+    }
     Schema::compile(&parameters).map_err(|error| clean(&error.to_string(), 300))?;
     Ok(parameters)
+}
+
+/// Whether checking a value takes a bounded time: references that branch again and again are few bytes
+/// and hours of work.
+fn is_checkable(root: &Value) -> bool {
+    fn walk<'a>(part: &'a Value, root: &'a Value, on: &mut Vec<&'a str>, left: &mut usize) -> bool {
+        let Some(rest) = left.checked_sub(1) else { return false };
+        *left = rest;
+        match part {
+            Value::Array(items) => items.iter().all(|item| walk(item, root, on, left)),
+            Value::Object(members) => {
+                let pointer = members.get("$ref").and_then(Value::as_str).unwrap_or_default();
+                let target = pointer.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
+                // What leads back to itself is followed as deep as the value goes.
+                if let Some(target) = target.filter(|_| !on.contains(&pointer)) {
+                    on.push(pointer);
+                    if on.len() > MOST_REFERENCES || !walk(target, root, on, left) {
+                        return false;
+                    }
+                    on.pop();
+                }
+                // What is only defined costs nothing until it is referred to.
+                let used = members
+                    .iter()
+                    .filter(|(key, _)| !matches!(key.as_str(), "$defs" | "definitions"));
+                used.map(|(_, value)| value).all(|value| walk(value, root, on, left))
+            }
+            _ => true,
+        }
+    }
+    walk(root, root, &mut Vec::new(), &mut MOST_PARTS.clone())
 }
 
 /// Puts the properties of an alternative beside those of the root; they are demanded only where the
@@ -241,6 +292,42 @@ mod tests {
             assert!(note.contains(part), "{part}: {note}");
         }
         assert_eq!(notes.len(), 4);
+    }
+
+    #[test]
+    fn schemas_that_take_hours_to_check_are_refused_and_trees_are_not() {
+        let chain = |count: usize, next: fn(Value) -> Value| {
+            let mut defs = Map::new();
+            defs.insert("x0".to_owned(), json!({"type": "string"}));
+            for at in 1..count {
+                let reference = json!({"$ref": format!("#/$defs/x{}", at - 1)});
+                defs.insert(format!("x{at}"), next(reference));
+            }
+            json!({"$defs": defs, "properties": {"a": {"$ref": format!("#/$defs/x{}", count - 1)}}})
+        };
+        let refused = |schema: Value| parameters(schema.as_object().unwrap()).unwrap_err();
+        let twice = |reference| json!({"anyOf": [reference, reference]});
+        assert!(refused(chain(24, twice)).contains("too many references"));
+        assert!(refused(chain(2000, |reference| reference)).contains("too many references"));
+        schema_of(chain(8, twice));
+        let tree = json!({"$defs": {"node": {"properties": {"children":
+            {"type": "array", "items": {"$ref": "#/$defs/node"}}}}},
+            "properties": {"root": {"$ref": "#/$defs/node"}}});
+        schema_of(tree);
+        schema_of(json!({"properties": {"a": {"$ref": "#/properties/a"}}}));
+    }
+
+    #[test]
+    fn people_are_told_of_a_server_whose_tools_are_much() {
+        let one = |at: usize| {
+            let mut tool = tool(&format!("t{at}"), json!({}));
+            tool.description = Some("w".repeat(1500).into());
+            tool
+        };
+        let (_, notes) = offer("s", (0..10).map(one).collect(), None).unwrap();
+        assert_eq!(notes, [] as [String; 0]);
+        let (_, notes) = offer("s", (0..60).map(one).collect(), None).unwrap();
+        assert!(notes[0].contains("60 tools are 8") && notes[0].contains("KiB"), "{notes:?}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use canon_runtime::secret::Redactor;
@@ -11,20 +12,17 @@ use rmcp::model::{
 };
 use rmcp::service::{PeerRequestOptions, RequestHandle, ServiceError};
 use serde_json::{Map, Value};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::config::{Endpoint, ServerConfig};
 use super::connection::{Connection, causes, connect, said};
 use super::handler::Handler;
+use super::losses::Losses;
 use super::offer::{Offered, offer};
 use super::output::output;
 use crate::tools::{ToolContext, ToolOutput};
 
-/// Times in a row that a server may be lost before it is not started any more.
-const MOST_LOSSES: u32 = 5;
-/// Wait before the first restart; it doubles.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Tools that one server may list.
 const MOST_TOOLS: usize = 512;
 /// Pages that its list may have.
@@ -37,14 +35,14 @@ pub(super) struct Server {
     config: ServerConfig,
     handler: Handler,
     state: Mutex<State>,
+    /// What [`Handler::changed`] was when the tools were listed last.
+    listed: AtomicU64,
 }
 
 #[derive(Default)]
 struct State {
     connection: Option<Arc<Connection>>,
-    /// In a row, without an answer between.
-    losses: u32,
-    not_before: Option<Instant>,
+    losses: Losses,
     closed: bool,
 }
 
@@ -64,7 +62,7 @@ impl Server {
             changed: Arc::default(),
             redactor: Redactor::new(config.secrets.iter().cloned()),
         };
-        Self { config, handler, state: Mutex::default() }
+        Self { config, handler, state: Mutex::default(), listed: AtomicU64::new(0) }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -75,13 +73,24 @@ impl Server {
         self.config.required
     }
 
-    /// Told when the server says that its tools are others now, and when it was started anew.
-    pub(super) fn changed(&self) -> &Notify {
-        &self.handler.changed
+    /// Waits until the server said that its tools are others now, or was started anew, since they
+    /// were listed last.
+    pub(super) async fn changed(&self) {
+        let listed = self.listed.load(Ordering::Relaxed);
+        // It fails only when the handler is gone, which is ours.
+        let _ = self.handler.changed.subscribe().wait_for(|times| *times != listed).await;
     }
 
-    /// What the model can be offered now, and what was left out, in words.
+    /// What the model can be offered now, and what was left out, in words. May be dropped: what
+    /// changed is then still news.
     pub(super) async fn tools(&self) -> Result<(Vec<Offered>, Vec<String>), String> {
+        let times = *self.handler.changed.borrow();
+        let tools = self.list_all().await;
+        self.listed.store(times, Ordering::Relaxed);
+        tools
+    }
+
+    async fn list_all(&self) -> Result<(Vec<Offered>, Vec<String>), String> {
         let connection = self.connected().await?;
         let has_tools =
             connection.peer.peer_info().is_none_or(|info| info.capabilities.tools.is_some());
@@ -173,7 +182,7 @@ impl Server {
     }
 
     async fn answered(&self, result: ServerResult) -> ToolOutput {
-        self.state.lock().await.losses = 0;
+        self.state.lock().await.losses.forget();
         match result {
             ServerResult::CallToolResult(result) => output(result),
             ServerResult::EmptyResult(_) => ToolOutput::ok("Done; no output."),
@@ -219,47 +228,46 @@ impl Server {
         let mut state = self.state.lock().await;
         if state.connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection)) {
             state.connection = None;
-            state.count_loss();
+            state.losses.add(Instant::now());
         }
         drop(state);
         connection.end().await.to_owned()
     }
 
     /// The connection, started anew if it was lost. May be dropped: a start that is under way is
-    /// given up with it.
+    /// given up with it, and counts as a loss.
     async fn connected(&self) -> Result<Arc<Connection>, String> {
-        let mut state = self.state.lock().await;
-        if state.closed {
-            return Err("the session is over".to_owned());
-        }
-        if let Some(connection) = &state.connection {
-            if !connection.is_closed() {
-                return Ok(Arc::clone(connection));
+        loop {
+            let mut state = self.state.lock().await;
+            if state.closed {
+                return Err("the session is over".to_owned());
             }
-            // It ended between two calls.
-            let how = connection.end().await.to_owned();
-            tracing::warn!(server = self.name(), "lost: {how}");
-            state.connection = None;
-            state.count_loss();
+            if let Some(connection) = &state.connection {
+                if !connection.is_closed() {
+                    return Ok(Arc::clone(connection));
+                }
+                // It ended between two calls.
+                let how = connection.end().await.to_owned();
+                tracing::warn!(server = self.name(), "lost: {how}");
+                state.connection = None;
+                state.losses.add(Instant::now());
+            }
+            if let Some(wait) = state.losses.next_start()?.filter(|wait| *wait > Instant::now()) {
+                // Others have news of their own meanwhile.
+                drop(state);
+                sleep_until(wait).await;
+                continue;
+            }
+            let is_first = state.losses.is_none();
+            state.losses.add(Instant::now());
+            let connection = Arc::new(connect(&self.config, &self.handler).await?);
+            state.losses.take_back();
+            state.connection = Some(Arc::clone(&connection));
+            if !is_first {
+                self.handler.changed.send_modify(|times| *times += 1);
+            }
+            return Ok(connection);
         }
-        if state.losses >= MOST_LOSSES {
-            return Err(format!(
-                "it was lost {MOST_LOSSES} times without an answer, and is not started again"
-            ));
-        }
-        if let Some(wait) = state.not_before {
-            sleep_until(wait).await;
-        }
-        let losses = state.losses;
-        // Before the start: a start that is given up counts as well.
-        state.count_loss();
-        let connection = Arc::new(connect(&self.config, &self.handler).await?);
-        state.losses = losses;
-        state.connection = Some(Arc::clone(&connection));
-        if losses > 0 {
-            self.changed().notify_one();
-        }
-        Ok(connection)
     }
 
     /// Ends the server in order; nothing can be called any more.
@@ -287,14 +295,6 @@ impl Server {
     }
 }
 
-impl State {
-    fn count_loss(&mut self) {
-        self.losses += 1;
-        let wait = FIRST_WAIT * 2u32.saturating_pow(self.losses.min(6) - 1);
-        self.not_before = Some(Instant::now() + wait);
-    }
-}
-
 /// Tells the server that nobody waits any more, if it listens.
 async fn give_up(handle: RequestHandle<RoleClient>, why: &str) {
     let _deaf = timeout(NOTICE, handle.cancel(Some(why.to_owned()))).await;
@@ -302,4 +302,35 @@ async fn give_up(handle: RequestHandle<RoleClient>, why: &str) {
 
 fn cancelled() -> ToolOutput {
     ToolOutput::error("[ERROR: The call was cancelled; whether it had an effect is not known.]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::McpConfig;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_server_that_is_lost_five_times_is_not_started_again_unless_it_answers() {
+        let servers = json!({ "mcpServers": { "lost": { "command": "no-such-program-at-all" } } });
+        let config = McpConfig::given(&servers, std::path::Path::new("/")).unwrap();
+        let server = Server::new(config.servers[0].clone(), Vec::new());
+        let directory = tempfile::tempdir().unwrap();
+        let context = ToolContext {
+            env: Arc::new(canon_exec::LocalExecutionEnvironment::new(directory.path()).unwrap()),
+            cancel: tokio_util::sync::CancellationToken::new(),
+            call_id: "c".to_owned(),
+            output: crate::tools::OutputDeltas::default(),
+            timeouts: crate::tools::CommandTimeouts { default_ms: 1, max_ms: 1 },
+        };
+        let call = async || server.call("x", Map::new(), &context).await.text;
+        // Four losses whose waits are over.
+        let before = Instant::now() - Duration::from_secs(20);
+        (0..4).for_each(|_| server.state.try_lock().unwrap().losses.add(before));
+        assert!(call().await.contains("is it installed"));
+        assert!(call().await.contains("lost 5 times"));
+        assert!(!server.answered(ServerResult::empty(())).await.is_error);
+        server.state.lock().await.losses.add(before);
+        assert!(call().await.contains("is it installed"));
+    }
 }

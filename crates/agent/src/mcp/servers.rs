@@ -1,8 +1,7 @@
 //! All servers of a session.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use canon_runtime::task::{TaskSpec, spawn};
@@ -10,9 +9,10 @@ use futures_util::future::join_all;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::config::McpConfig;
+use super::roll::{Change, Entry, Roll};
 use super::server::Server;
 use super::tool::McpTool;
-use crate::session::SessionHandle;
+use crate::session::{SessionError, SessionHandle};
 use crate::tools::Tool;
 
 /// Shortest time between two looks at the tools of a server that says that they change.
@@ -48,7 +48,7 @@ pub enum McpError {
 /// their tools any more, kills them at once.
 pub struct McpServers {
     servers: Vec<Arc<Server>>,
-    tools: Vec<Arc<dyn Tool>>,
+    roll: Arc<Mutex<Roll>>,
     notes: Vec<String>,
     over: CancellationToken,
     /// Of the session that is followed.
@@ -67,7 +67,7 @@ impl McpServers {
         let new = |server| Arc::new(Server::new(server, roots.clone()));
         let mut started = Self {
             servers: config.servers.into_iter().map(new).collect(),
-            tools: Vec::new(),
+            roll: Arc::default(),
             notes: config.warnings,
             following: Mutex::new(over.child_token()),
             _on_drop: over.clone().drop_guard(),
@@ -83,8 +83,8 @@ impl McpServers {
     }
 
     async fn take_tools(&mut self) -> Result<(), McpError> {
-        let mut owners: BTreeMap<String, String> = BTreeMap::new();
         let listed = join_all(self.servers.iter().map(|server| server.tools())).await;
+        let mut roll = lock(&self.roll);
         for (server, listed) in self.servers.iter().zip(listed) {
             let name = server.name();
             let (offered, notes) = match listed {
@@ -98,21 +98,18 @@ impl McpServers {
                 }
             };
             self.notes.extend(notes.into_iter().map(|note| format!("server `{name}`: {note}")));
-            for tool in offered {
-                let called = tool.definition.name.clone();
-                if let Some(one) = owners.insert(called.clone(), name.to_owned()) {
-                    let other = name.to_owned();
-                    return Err(McpError::SameName { one, other, tool: called });
-                }
-                self.tools.push(McpTool::shared(server, tool));
+            if let Some((tool, one)) = roll.renew(name, offered).clashes.pop() {
+                return Err(McpError::SameName { one, other: name.to_owned(), tool });
             }
         }
+        roll.settle();
         Ok(())
     }
 
-    /// For [`SessionOptions::extra_tools`](crate::SessionOptions::extra_tools).
+    /// What is on offer now, for [`SessionOptions::extra_tools`](crate::SessionOptions::extra_tools).
     pub fn tools(&self) -> Vec<Arc<dyn Tool>> {
-        self.tools.clone()
+        let roll = lock(&self.roll);
+        roll.now().iter().filter_map(|entry| tool_of(&self.servers, entry)).collect()
     }
 
     /// What people should know: odd keys of the file, servers and tools that were left out.
@@ -120,19 +117,19 @@ impl McpServers {
         &self.notes
     }
 
-    /// Gives the session the tools of servers that say that theirs have changed, until
-    /// [`close`](Self::close), or until another session takes its place. A tool that is gone stays
-    /// on offer; calls of it fail.
+    /// Gives the session the tools of servers that say that theirs have changed, and takes those away
+    /// that are gone, until [`close`](Self::close), or until another session takes its place.
     pub fn follow(&self, session: &SessionHandle) {
         let following = self.over.child_token();
-        let mut current = self.following.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *current, following.clone()).cancel();
-        drop(current);
+        std::mem::replace(&mut *lock(&self.following), following.clone()).cancel();
+        // What changed since it was given its tools, or under a session before it.
+        apply(session, &self.servers, lock(&self.roll).whole());
         for server in &self.servers {
             let (server, session) = (Arc::clone(server), session.clone());
+            let roll = Arc::clone(&self.roll);
             let over = following.clone();
             drop(spawn(TaskSpec::new("mcp tools"), async move {
-                over.run_until_cancelled(follow(&server, &session)).await;
+                over.run_until_cancelled(follow(&server, &session, &roll)).await;
             }));
         }
     }
@@ -144,24 +141,49 @@ impl McpServers {
     }
 }
 
-async fn follow(server: &Arc<Server>, session: &SessionHandle) {
+async fn follow(server: &Arc<Server>, session: &SessionHandle, roll: &Mutex<Roll>) {
     loop {
-        server.changed().notified().await;
+        server.changed().await;
         match server.tools().await {
             Ok((offered, notes)) => {
                 for note in notes {
                     tracing::warn!(server = server.name(), "{note}");
                 }
-                for tool in offered {
-                    if let Err(error) = session.add_tool(McpTool::shared(server, tool)) {
-                        tracing::warn!(server = server.name(), "{error}");
-                    }
+                let mut roll = lock(roll);
+                let change = roll.renew(server.name(), offered);
+                for (tool, other) in &change.clashes {
+                    tracing::warn!(
+                        server = server.name(),
+                        "its new tool is left out, since `{other}` has one called `{tool}`"
+                    );
                 }
+                apply(session, std::slice::from_ref(server), change);
             }
             Err(why) => tracing::warn!(server = server.name(), "no list of its tools: {why}"),
         }
         tokio::time::sleep(CALM).await;
     }
+}
+
+/// Tells a session; one that is over needs no tools.
+fn apply(session: &SessionHandle, servers: &[Arc<Server>], change: Change) {
+    for name in change.remove {
+        let _ = session.remove_tool(name);
+    }
+    for tool in change.add.iter().filter_map(|entry| tool_of(servers, entry)) {
+        if let Err(error @ SessionError::Tool(_)) = session.add_tool(tool) {
+            tracing::warn!("{error}");
+        }
+    }
+}
+
+fn tool_of(servers: &[Arc<Server>], entry: &Entry) -> Option<Arc<dyn Tool>> {
+    let server = servers.iter().find(|server| server.name() == entry.server)?;
+    Some(McpTool::shared(server, entry.tool.clone()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for McpServers {

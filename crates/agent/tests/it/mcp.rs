@@ -201,30 +201,78 @@ async fn a_message_without_an_end_is_not_kept() {
     servers.close().await;
 }
 
-#[tokio::test]
-async fn a_tool_that_comes_later_is_offered() {
-    let place = Place::new();
-    let servers = start(&place, json!({})).await;
-    let mut entries = vec![calls(&[("fake__grow", json!({}))]), says("grown")];
-    for _ in 0..PROBES {
-        entries.extend([calls(&[("fake__log", json!({}))]), says("not yet")]);
-    }
-    let mut session = Session::new(options(&place, &servers, &entries)).unwrap();
-    servers.follow(&session.handle());
-    run(&mut session, "go").await;
-    // The list is asked for beside the conversation, through the same pipes: after some answers of
-    // the server the model has it.
-    let mut probes = 0;
+/// Says something until the model is, or is no longer, offered `fake__late`. The list is asked for
+/// beside the conversation, through the same pipes: after some answers of the server it is there.
+async fn until_late_is(place: &Place, session: &mut Session, offered: bool) {
     let is_offered = || {
         let requests = place.requests.all();
         requests.last().unwrap().tools.iter().any(|tool| tool.name == "fake__late")
     };
-    while !is_offered() && probes < PROBES {
-        run(&mut session, "and now?").await;
-        probes += 1;
+    for _ in 0..PROBES {
+        if is_offered() == offered {
+            return;
+        }
+        let (outcome, _) = run(session, "and now?").await;
+        assert_eq!(outcome.status, Status::Completed);
     }
-    assert!(is_offered());
+    panic!("fake__late is offered: {}", is_offered());
+}
+
+fn probes() -> Vec<Value> {
+    (0..PROBES).flat_map(|_| [calls(&[("fake__log", json!({}))]), says("not yet")]).collect()
+}
+
+#[tokio::test]
+async fn tools_come_and_go_and_the_next_session_begins_with_those_that_there_are() {
+    let place = Place::new();
+    let servers = start(&place, json!({})).await;
+    let entries = [vec![calls(&[("fake__grow", json!({}))]), says("grown")], probes()].concat();
+    let mut session = Session::new(options(&place, &servers, &entries)).unwrap();
+    // Made before the change, and followed after it.
+    let late = Session::new(options(&place, &servers, &[says("hello")])).unwrap();
+    servers.follow(&session.handle());
+    run(&mut session, "go").await;
+    until_late_is(&place, &mut session, true).await;
+
+    let mut late = late;
+    servers.follow(&late.handle());
+    run(&mut late, "go").await;
+    until_late_is(&place, &mut late, true).await;
+
+    let gone = [vec![calls(&[("fake__shrink", json!({}))]), says("gone")], probes()].concat();
+    let mut next = Session::new(options(&place, &servers, &gone)).unwrap();
+    servers.follow(&next.handle());
+    run(&mut next, "go").await;
+    assert!(
+        place
+            .requests
+            .all()
+            .iter()
+            .rev()
+            .nth(1)
+            .unwrap()
+            .tools
+            .iter()
+            .any(|tool| tool.name == "fake__late")
+    );
+    until_late_is(&place, &mut next, false).await;
+    let names: Vec<String> = servers.tools().iter().map(|tool| tool.definition().name).collect();
+    assert!(!names.contains(&"fake__late".to_owned()) && names.contains(&"fake__echo".to_owned()));
     servers.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_talks_before_it_is_spoken_to_is_understood() {
+    let place = Place::new();
+    let fake = fake();
+    let noise = "printf 'Starting server...\\n\\n\\xff\\xfe\\x00 garbage\\n{}\\n[1,2]\\n\"x\"\\n'";
+    let script = format!("{noise}; exec '{}'", fake.display());
+    let noisy = json!({"command": "bash", "args": ["-c", script], "timeout_ms": 20_000});
+    let servers = start(&place, noisy).await;
+    let (found, _) = play(&place, &servers, &[("fake__echo", json!({"text": "heard"}))]).await;
+    assert_eq!(found[0], ("heard".to_owned(), false));
+    servers.close().await;
+    assert_eq!(left(&place), [] as [u32; 0]);
 }
 
 #[tokio::test]

@@ -40,11 +40,19 @@ fn now() -> String {
     canon_runtime::clock::rfc3339(canon_runtime::clock::now_ms())
 }
 
+/// What the client library of MCP logs is said by us, with the server's name and without secrets.
+const SILENT: &str = "rmcp=off";
+
 fn filter(level: Level) -> EnvFilter {
-    EnvFilter::builder()
+    let filter = EnvFilter::builder()
         .with_default_directive(level.into())
         .with_env_var(CANON_LOG)
-        .from_env_lossy()
+        .from_env_lossy();
+    let is_named = std::env::var(CANON_LOG).is_ok_and(|text| text.contains("rmcp"));
+    match SILENT.parse() {
+        Ok(silent) if !is_named => filter.add_directive(silent),
+        _ => filter,
+    }
 }
 
 /// Logs to standard error, `level` and above unless `CANON_LOG` says otherwise.

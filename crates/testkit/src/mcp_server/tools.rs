@@ -25,6 +25,7 @@ pub(super) fn definitions(has_grown: bool) -> Vec<Value> {
         "garbage",
         "huge",
         "grow",
+        "shrink",
         "chatty",
     ];
     all.extend(names.map(|name| json!({"name": name, "inputSchema": nothing})));
@@ -76,6 +77,10 @@ impl McpSession {
             "grow" => {
                 self.has_grown = true;
                 vec![note("notifications/tools/list_changed", json!({})), answer(id, text("grown"))]
+            }
+            "shrink" => {
+                self.has_grown = false;
+                vec![note("notifications/tools/list_changed", json!({})), answer(id, text("gone"))]
             }
             "late" if self.has_grown => vec![answer(id, text("I am new"))],
             "ask" => {
