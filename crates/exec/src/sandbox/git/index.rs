@@ -20,8 +20,8 @@ const GITLINK: u32 = 0o160_000;
 const KIND: u32 = 0o170_000;
 /// Objects are named by SHA-1 or by SHA-256; a reading with the wrong one finds nonsense.
 const HASHES: [usize; 2] = [20, 32];
-/// Indexes that others build on. Git keeps one or two.
-const SHARED: usize = 64;
+/// Indexes that others build on. Git uses one, and keeps the older ones for two weeks.
+const SHARED: usize = 4096;
 /// At the end: where the extensions begin.
 const END: &[u8] = b"EOIE";
 /// The extension that says where several threads begin to read.
