@@ -240,6 +240,25 @@ impl Graph {
         }
     }
 
+    /// Gives an attribute of the graph that is there another text; the place stays where it was
+    /// written.
+    pub(crate) fn rewrite_attr(&mut self, key: &str, text: String, origin: Origin) {
+        self.data_mut().attrs.rewrite(key, Value::string(text), origin);
+    }
+
+    /// [`rewrite_attr`](Self::rewrite_attr) for an attribute of a node.
+    pub(crate) fn rewrite_node_attr(
+        &mut self,
+        node: NodeIx,
+        key: &str,
+        text: String,
+        origin: Origin,
+    ) {
+        if let Some(node) = self.data_mut().nodes.get_mut(node.index()) {
+            node.attrs.rewrite(key, Value::string(text), origin);
+        }
+    }
+
     /// Adds a node without attributes; the node of that id, if there is one already.
     pub fn add_node(&mut self, id: &str) -> NodeIx {
         match self.find(id) {

@@ -14,6 +14,7 @@ use crate::engine::{AttemptId, Remaining};
 use crate::graph::{EdgeIx, Graph, Kind, Node, NodeIx};
 use crate::outcome::Outcome;
 use crate::run::{Events, History, RunInfo, Workspaces};
+use crate::transform::input_variable;
 
 /// One attempt at one stage, as its handler sees it.
 #[derive(Clone)]
@@ -69,15 +70,19 @@ impl Stage {
     }
 
     /// Environment variables that commands of a stage get: `ATTRACTOR_NODE_ID`,
-    /// `ATTRACTOR_STAGE_DIR`, `ATTRACTOR_LOGS_ROOT`, `ATTRACTOR_PROMPT_FILE`.
+    /// `ATTRACTOR_STAGE_DIR`, `ATTRACTOR_LOGS_ROOT`, `ATTRACTOR_PROMPT_FILE`, and for each input
+    /// of the run `ATTRACTOR_INPUT_NAME`.
     pub fn variables(&self) -> Vec<(String, String)> {
         let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
-        vec![
+        let mut variables = vec![
             ("ATTRACTOR_NODE_ID".to_owned(), self.node().id().to_owned()),
             ("ATTRACTOR_STAGE_DIR".to_owned(), path(&self.dir)),
             ("ATTRACTOR_LOGS_ROOT".to_owned(), path(&self.logs_root)),
             ("ATTRACTOR_PROMPT_FILE".to_owned(), path(&self.dir.join("prompt.md"))),
-        ]
+        ];
+        let input = |(name, value): (&String, &String)| (input_variable(name), value.clone());
+        variables.extend(self.run.inputs.iter().map(input));
+        variables
     }
 }
 

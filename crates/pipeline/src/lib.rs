@@ -2,32 +2,35 @@
 //! the model stylesheet, the checks before a run, and the engine that runs them.
 //!
 //! ```
-//! use canon_pipeline::{Checker, Graph};
+//! use canon_pipeline::Prepare;
 //!
 //! let source = "digraph hello { start [shape=Mdiamond] exit [shape=Msquare] \
 //!               say [prompt=\"Say hello\"] start -> say -> exit }";
-//! let parsed = Graph::parse(source)?;
-//! let graph = canon_pipeline::stylesheet::apply(&parsed.graph);
-//! Checker::new().validate_or_raise(&graph)?;
-//! assert_eq!(graph.nodes().len(), 3);
+//! let prepared = Prepare::new().prepare(source)?;
+//! assert_eq!(prepared.graph.nodes().len(), 3);
 //! # Ok::<(), canon_pipeline::Refused>(())
 //! ```
 
+pub mod backend;
 pub mod check;
 pub mod condition;
 pub mod context;
 mod diagnostic;
 pub mod dot;
 pub mod engine;
+pub mod fidelity;
 pub mod graph;
 pub mod handler;
+pub mod handlers;
 pub mod limits;
 pub mod outcome;
 pub mod run;
 mod span;
 pub mod stylesheet;
+pub mod transform;
 pub mod verdict;
 
+pub use backend::{Backend, BackendError, LlmCall, Reply};
 pub use check::{Checker, Rule};
 pub use condition::Condition;
 pub use context::Context;
@@ -37,3 +40,4 @@ pub use handler::{Handler, Registry, Stage};
 pub use outcome::{Outcome, Status};
 pub use span::{Lines, Location, Span, SpanMap};
 pub use stylesheet::Stylesheet;
+pub use transform::{Prepare, Prepared, Transform};

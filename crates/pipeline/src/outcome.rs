@@ -62,6 +62,8 @@ pub enum FailureClass {
     Timeout,
     /// It was told to stop.
     Canceled,
+    /// Going on would take more than the run may use (ruling 19).
+    Budget,
 }
 
 /// Tokens and money that a stage used.

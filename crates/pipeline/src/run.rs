@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use checkpoint::Checkpoint;
 pub use directory::RunDirectory;
+pub(crate) use directory::file_name;
 pub use events::{Event, Events};
 pub(crate) use events::{redact_text, redact_value};
 pub use history::{Done, History};

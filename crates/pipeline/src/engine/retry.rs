@@ -60,10 +60,10 @@ impl RetryPolicy {
     pub fn tries_again(&self, attempt: u32, outcome: &Outcome) -> bool {
         let wants = match outcome.status {
             Status::Retry => true,
-            Status::Fail if outcome.failure_class == Some(FailureClass::Canceled) => false,
-            Status::Fail => {
-                self.retry_failures || outcome.failure_class == Some(FailureClass::Transient)
-            }
+            Status::Fail => match outcome.failure_class {
+                Some(FailureClass::Canceled | FailureClass::Budget) => false,
+                class => self.retry_failures || class == Some(FailureClass::Transient),
+            },
             _ => false,
         };
         wants && attempt < self.max_attempts

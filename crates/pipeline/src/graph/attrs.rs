@@ -138,6 +138,14 @@ impl Attrs {
         }
     }
 
+    /// Changes the value of an attribute that is there. Parts of the new value have no place of
+    /// their own in the source.
+    pub(super) fn rewrite(&mut self, key: &str, value: Value, origin: Origin) {
+        if let Some(attr) = self.get(key) {
+            self.set(Attr { value, origin, map: SpanMap::default(), ..attr.clone() });
+        }
+    }
+
     /// Sets the defaults of a scope: they replace defaults, and nothing that is explicit.
     pub(super) fn overlay(&mut self, defaults: &Self) {
         if self.entries.is_empty() {

@@ -113,7 +113,7 @@ fn keep_visit(dir: &Path, visit: u32) -> io::Result<()> {
 
 /// An id as the name of one directory: whatever is neither letter, digit, `_`, `-`, `.` nor `@` is
 /// percent-encoded, so that no id leads elsewhere and no two share a directory.
-fn file_name(id: &str) -> String {
+pub(crate) fn file_name(id: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.@".contains(byte);
     let encode = |byte: &u8| {
         if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") }

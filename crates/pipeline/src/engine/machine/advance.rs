@@ -5,7 +5,7 @@ use crate::engine::frame::{FrameId, Phase, Snapshot};
 use crate::engine::io::{AttemptId, Effect, EventKind, Hop};
 use crate::engine::plan::Role;
 use crate::engine::route::{Rule, Way, way};
-use crate::outcome::{Outcome, Status};
+use crate::outcome::{FailureClass, Outcome, Status};
 
 impl Machine {
     /// Goes to a node; what needs no handler is settled at once.
@@ -247,6 +247,9 @@ impl Machine {
     }
 
     fn choose(&mut self, id: &FrameId, node: usize, outcome: &Outcome) -> Way {
+        if outcome.status == Status::Fail && outcome.failure_class == Some(FailureClass::Budget) {
+            return Way::Fail { rule: Rule::Limit, reason: outcome.failure_reason.clone() };
+        }
         let Some(frame) = self.frames.get_mut(id) else { return Way::End };
         let back = frame.recheck.take();
         if let Some(from) = back.filter(|_| outcome.status.satisfies_gate()) {
