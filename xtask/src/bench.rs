@@ -4,8 +4,11 @@ mod agent;
 mod llm;
 mod orchestrator;
 pub(crate) mod peers;
+#[cfg(feature = "bench")]
+mod pipeline;
 mod proc;
 mod startup;
+mod watch;
 
 use crate::failure::Failure;
 use crate::workspace::{cargo, run as run_command};
@@ -18,9 +21,16 @@ pub(crate) struct Bench {
     pub(crate) run: fn(&[String]) -> Result<(), Failure>,
 }
 
-/// Add a bench here. A module that needs `canon-testkit` goes behind `#[cfg(feature = "bench")]`, its line as well.
-const BENCHES: &[Bench] =
-    &[startup::BENCH, orchestrator::BENCH, agent::BENCH, llm::BENCH, peers::BENCH];
+/// Add a bench here. A module that needs one of our crates goes behind `#[cfg(feature = "bench")]`, its line as well.
+const BENCHES: &[Bench] = &[
+    startup::BENCH,
+    orchestrator::BENCH,
+    agent::BENCH,
+    #[cfg(feature = "bench")]
+    pipeline::BENCH,
+    llm::BENCH,
+    peers::BENCH,
+];
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let Some((name, rest)) = args.split_first() else {
