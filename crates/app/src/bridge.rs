@@ -4,3 +4,4 @@ pub mod acp;
 pub mod agent;
 pub mod app_server;
 pub mod mcp;
+pub mod shape;

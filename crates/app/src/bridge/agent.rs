@@ -147,6 +147,13 @@ impl Sandbox {
 /// A sandbox policy as the app-server protocol writes it, `{type: workspaceWrite, …}`; `cwd` is
 /// writable by the policy's nature and needs no naming.
 pub fn policy_of_wire(policy: &Value, cwd: &Path) -> Result<SandboxPolicy, String> {
+    for name in ["access", "readOnlyAccess"] {
+        let access = policy.get(name).filter(|access| !access.is_null());
+        // What reads less than everything would read more than was meant.
+        if access.is_some_and(|access| access["type"] != "fullAccess") {
+            return Err(format!("{name}: only fullAccess is supported"));
+        }
+    }
     let network = policy.get("networkAccess").is_some_and(|network| {
         network.as_bool() == Some(true) || network.as_str() == Some("enabled")
     });
@@ -171,7 +178,9 @@ pub fn policy_of_wire(policy: &Value, cwd: &Path) -> Result<SandboxPolicy, Strin
             if let SandboxPolicy::WorkspaceWrite { writable_roots, exclude_tmp, .. } = &mut sandbox
             {
                 *writable_roots = roots()?;
-                *exclude_tmp = policy.get("excludeSlashTmp").and_then(Value::as_bool) == Some(true);
+                // There is one temporary directory here, /tmp and $TMPDIR in one.
+                let set = |name: &str| policy.get(name).and_then(Value::as_bool) == Some(true);
+                *exclude_tmp = set("excludeSlashTmp") || set("excludeTmpdirEnvVar");
             }
             Ok(sandbox)
         }

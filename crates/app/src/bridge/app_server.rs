@@ -3,12 +3,14 @@
 mod catalogue;
 mod diff;
 mod dynamic_tool;
+mod escalate;
 mod gate;
 mod history;
 mod input;
 mod lists;
 mod out;
 mod policy;
+mod servers;
 mod settings;
 mod thread;
 mod turn;
@@ -18,8 +20,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use canon_protocol::codex::client::Usage;
 use canon_protocol::codex::server::call::{
-    ClientCall, Initialize, ThreadFork, ThreadResume, ThreadStart, TurnInterrupt, TurnSteer, parse,
+    ClientCall, Initialize, ThreadFork, ThreadResume, ThreadStart, TurnInterrupt, parse,
 };
 use canon_protocol::codex::server::outgoing;
 use canon_protocol::jsonrpc::peer::{Incoming, Received, connect};
@@ -29,7 +32,7 @@ use canon_runtime::task::{self, TaskSpec};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use self::out::Out;
+use self::out::{Ending, Out, Watched};
 use self::settings::Settings;
 use self::thread::{Beginning, Command, Host, ThreadHandle};
 use super::agent::Limits;
@@ -67,13 +70,15 @@ where
     W: AsyncWrite + Unpin + Send + 'static,
 {
     let store = Store::home()?;
+    let ending = Ending::default();
+    let input = Watched { stream: input, ending: ending.clone() };
     let (peer, incoming, moving) = connect(input, output, DEFAULT_MAX_LINE);
     let bytes = task::spawn(TaskSpec::new("app-server stream").signalled(), moving);
-    let out = Out::new(peer);
-    let host = Host { out, setup: Arc::new(setup), store, experimental: false };
+    let out = Out::new(peer, &ending);
+    let host = Host { out: out.clone(), setup: Arc::new(setup), store, experimental: false };
     Server { host, client: None, threads: HashMap::new() }.run(incoming).await;
     // The last answers are written before the stream is let go.
-    let _ = bytes.await;
+    out.last_words(bytes).await;
     Ok(())
 }
 
@@ -101,6 +106,29 @@ fn of_store(error: ThreadError) -> RpcError {
     }
 }
 
+/// The id of a request of which only the beginning is known, where it stands there.
+fn id_in(head: &[u8]) -> Option<Id> {
+    let text = String::from_utf8_lossy(head);
+    // In the order of its members a request may begin with any of these three.
+    let mut rest = text.trim_start().strip_prefix('{')?;
+    loop {
+        let (key, after) = value_in(rest)?;
+        let (value, after) = value_in(after.trim_start().strip_prefix(':')?)?;
+        match key.as_str()? {
+            "id" => return serde_json::from_value(value).ok(),
+            "jsonrpc" | "method" => rest = after.trim_start().strip_prefix(',')?,
+            _ => return None,
+        }
+    }
+}
+
+/// The JSON value that a text begins with, and what follows it.
+fn value_in(text: &str) -> Option<(Value, &str)> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let value = values.next()?.ok()?;
+    Some((value, &text[values.byte_offset()..]))
+}
+
 impl Server {
     async fn run(mut self, mut incoming: Incoming) {
         while let Some(received) = incoming.next().await {
@@ -116,13 +144,23 @@ impl Server {
                 }
                 // `initialized`, and what a later protocol may add.
                 Received::Message(_) => {}
-                Received::TooLong { len, .. } => {
-                    tracing::warn!(len, outcome = "skipped", "line over the cap");
-                }
+                Received::TooLong { len, head } => self.too_long(len, &head).await,
             }
         }
-        for (_, thread) in self.threads.drain() {
-            thread.close().await;
+        // All at once: each may need seconds for its processes.
+        let threads: Vec<_> = self.threads.drain().map(|(_, thread)| thread.leave()).collect();
+        for thread in threads {
+            let _ = thread.await;
+        }
+    }
+
+    /// A line over the cap is not read; whoever asked for something in it would wait for ever.
+    async fn too_long(&self, len: u64, head: &[u8]) {
+        tracing::warn!(len, outcome = "skipped", "line over the cap");
+        let why =
+            format!("Invalid request: a line of {len} bytes; at most {DEFAULT_MAX_LINE} are read");
+        if let Some(id) = id_in(head) {
+            self.host.out.answer(&id, Err(invalid(why))).await;
         }
     }
 
@@ -147,8 +185,9 @@ impl Server {
                 return Ok(());
             }
             ClientCall::ThreadArchive(of) => {
-                self.unload(&of.thread_id).await;
+                self.expect_kept(&of.thread_id)?;
                 self.change(&of.thread_id, |file| file.archive(true))?;
+                self.unload(&of.thread_id).await;
                 return self.done(id, "thread/archived", &of.thread_id, None).await;
             }
             ClientCall::ThreadUnarchive(of) => {
@@ -158,8 +197,12 @@ impl Server {
                 return self.done(id, "thread/unarchived", &of.thread_id, Some(result)).await;
             }
             ClientCall::ThreadDelete(of) => {
-                self.unload(&of.thread_id).await;
-                self.host.store.delete(&of.thread_id).map_err(of_store)?;
+                let loaded = self.unload(&of.thread_id).await;
+                match self.host.store.delete(&of.thread_id) {
+                    // It had nothing on the disk yet, and never will.
+                    Err(ThreadError::Unknown { .. }) if loaded => {}
+                    deleted => deleted.map_err(of_store)?,
+                }
                 return self.done(id, "thread/deleted", &of.thread_id, None).await;
             }
             ClientCall::ThreadUnsubscribe(of) => {
@@ -186,9 +229,9 @@ impl Server {
                 let thread = self.thread(&start.thread_id)?;
                 return thread.tell(Command::Start { id: id.clone(), start });
             }
-            ClientCall::TurnSteer(TurnSteer { thread_id, expected_turn_id, input }) => {
-                let command = Command::Steer { id: id.clone(), expected: expected_turn_id, input };
-                return self.thread(&thread_id)?.tell(command);
+            ClientCall::TurnSteer(steer) => {
+                let thread = self.thread(&steer.thread_id)?;
+                return thread.tell(Command::Steer { id: id.clone(), steer });
             }
             ClientCall::TurnInterrupt(TurnInterrupt { thread_id, turn_id }) => {
                 let command = Command::Interrupt { id: id.clone(), turn_id };
@@ -234,17 +277,18 @@ impl Server {
         let facts = thread.facts.lock().clone();
         self.respond(id, outgoing::thread_result(&facts.thread, &facts.settings)).await;
         self.host.out.notify(outgoing::thread_started(&facts.thread)).await;
-        self.warn_of_config(&facts.thread.id, &start).await;
+        let thread_id = facts.thread.id.clone();
+        self.threads.insert(thread_id.clone(), thread);
+        self.warn_of_config(&thread_id, &start).await;
         // For clients of our own: what the probe found, not what was asked for.
         if self.client.as_ref().is_some_and(|client| client.client_info.name == "canon") {
             let params = serde_json::to_value(&facts.sandbox).unwrap_or_default();
             self.host.out.notify(outgoing::Outgoing { method: "canon/sandbox", params }).await;
         }
-        self.threads.insert(facts.thread.id, thread);
         Ok(())
     }
 
-    /// Says what of a client's configuration has no effect.
+    /// Says what of a client's configuration has no effect, and what is odd about its servers.
     async fn warn_of_config(&self, thread_id: &str, wish: &ThreadStart) {
         let unread = settings::unread_config(wish);
         if !unread.is_empty() {
@@ -254,12 +298,17 @@ impl Server {
             );
             self.host.out.notify(outgoing::warning(thread_id, &message)).await;
         }
+        let notes = self.threads.get(thread_id).map(|thread| thread.facts.lock().notes.clone());
+        for note in notes.unwrap_or_default() {
+            self.host.out.notify(outgoing::warning(thread_id, &note)).await;
+        }
     }
 
     async fn thread_resume(&mut self, id: &Id, resume: ThreadResume) -> Result<(), RpcError> {
         let ThreadResume { thread_id, settings: wish } = resume;
         settings::refuse_what_cannot_be(&wish)?;
-        if !self.threads.contains_key(&thread_id) {
+        let loaded = self.threads.contains_key(&thread_id);
+        if !loaded {
             let (file, stored) = self.host.store.open(&thread_id).map_err(of_store)?;
             self.load(file, stored, &wish).await?;
         }
@@ -267,7 +316,25 @@ impl Server {
         let settings = self.thread(&thread_id)?.facts.lock().settings.clone();
         thread.updated_at = thread.updated_at.max(thread.created_at);
         self.respond(id, outgoing::thread_result(&thread, &settings)).await;
-        self.warn_of_config(&thread_id, &wish).await;
+        if loaded && settings::wishes(&wish) {
+            let message = "the thread is loaded already and stays as it is; what is to be otherwise \
+                           can be said with turn/start";
+            self.host.out.notify(outgoing::warning(&thread_id, message)).await;
+        } else {
+            self.warn_of_config(&thread_id, &wish).await;
+        }
+        self.tell_usage(&thread_id).await
+    }
+
+    /// Tells what a thread that goes on has used up.
+    async fn tell_usage(&self, id: &str) -> Result<(), RpcError> {
+        let used = self.thread(id)?.facts.lock().used.clone();
+        let past = if used.total_tokens > 0 { self.past(id)? } else { Vec::new() };
+        if let Some(history::Past { turn, .. }) = past.last() {
+            let scope = outgoing::TurnScope { thread_id: id, turn_id: &turn.id };
+            let told = turn::usage(&used);
+            self.host.out.notify(scope.token_usage(told, Usage::default(), None)).await;
+        }
         Ok(())
     }
 
@@ -288,7 +355,7 @@ impl Server {
         self.respond(id, outgoing::thread_result(&thread, &facts.settings)).await;
         self.host.out.notify(outgoing::thread_started(&facts.thread)).await;
         self.warn_of_config(&new, &wish).await;
-        Ok(())
+        self.tell_usage(&new).await
     }
 
     /// Makes a thread of the store one that can have turns.
@@ -340,6 +407,16 @@ impl Server {
         }
     }
 
+    /// Refuses what only a thread on the disk can have, before anything is done to it.
+    fn expect_kept(&self, id: &str) -> Result<(), RpcError> {
+        match self.threads.get(id) {
+            Some(thread) if thread.file.is_none() => {
+                Err(invalid(format!("thread {id} is ephemeral: there is nothing to put away")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn thread(&self, id: &str) -> Result<&ThreadHandle, RpcError> {
         self.threads.get(id).ok_or_else(|| invalid(format!("thread not found: {id}")))
     }
@@ -359,5 +436,25 @@ impl Server {
 
     async fn respond(&self, id: &Id, result: Value) {
         self.host.out.answer(id, Ok(result)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_found_at_the_beginning_of_a_request_or_not_at_all() {
+        let id = |head: &str| id_in(head.as_bytes()).map(|id| json!(id));
+        assert_eq!(id(r#"{"id":5,"method":"x","params":{"a":"bbb"#), Some(json!(5)));
+        let after = r#" {"jsonrpc": "2.0", "method": "turn/start", "id": "a", "params": ["#;
+        assert_eq!(id(after), Some(json!("a")));
+        // What stands in the parameters is none.
+        assert_eq!(id(r#"{"method":"x","params":{"id":5,"b":"#), None);
+        for nothing in
+            ["", "{", "[1]", "\"id\":5", r#"{"id"#, r#"{"id":{"#, "xxx", "{\"id\":\u{fffd}"]
+        {
+            assert_eq!(id(nothing), None, "{nothing}");
+        }
     }
 }

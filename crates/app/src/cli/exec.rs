@@ -21,11 +21,11 @@ use clap::ValueEnum;
 
 use self::conversation::Conversation;
 use self::outcome::Report;
-use self::shape::Shape;
 use super::elsewhere::Elsewhere;
 use super::{logs, print, runtime};
 use crate::bridge::agent::{self, Limits, Model, Sandbox};
 use crate::bridge::mcp::Servers;
+use crate::bridge::shape::Shape;
 use crate::error::{Error, Kind};
 
 /// What the help says below the options.
@@ -132,7 +132,7 @@ pub fn run(args: Args) -> Result<ExitCode, Error> {
     if args.budget_tokens == Some(0) {
         return Err(Error::input("--budget-tokens: expected a number above 0"));
     }
-    let shape = args.schema.as_deref().map(Shape::read).transpose()?;
+    let shape = args.schema.as_deref().map(shape::read).transpose()?;
     let input = task::input(&args)?;
     let conversation = Conversation::of(&args)?;
     let mut model = Model::connect(conversation.model_name(&args)?.as_deref())?;

@@ -2,10 +2,13 @@
 
 mod approvals;
 mod differential;
+mod escalation;
+mod form;
 mod host;
 mod raw;
 mod robust;
 mod schemas;
+mod subagents;
 mod symphony;
 mod threads;
 

@@ -280,7 +280,7 @@ fn what_the_server_says_is_valid() {
     let questions = json!([{"id": "q", "header": "H", "question": "?",
         "options": [{"label": "a", "description": "b"}]}]);
     for Outgoing { method, params } in [
-        scope.ask_command("i", "ls", "/work", 3),
+        scope.ask_command("i", "ls", "/work", Some("why"), 3),
         scope.ask_file_change("i", Some("why"), 3),
         scope.ask_file_change("i", None, 3),
         scope.ask_user("i", &questions),
@@ -297,7 +297,42 @@ fn what_the_server_says_is_valid() {
 fn items() -> Vec<ThreadItem> {
     let id = || "i".to_owned();
     let mut items = vec![
-        ThreadItem::UserMessage { id: id(), content: vec![outgoing::text_part("go")] },
+        ThreadItem::UserMessage {
+            id: id(),
+            client_id: Some("mine".to_owned()),
+            content: vec![outgoing::text_part("go")],
+        },
+        ThreadItem::McpToolCall {
+            id: id(),
+            server: "s".to_owned(),
+            tool: "t".to_owned(),
+            arguments: json!({}),
+            status: ItemStatus::Completed,
+            result: Some(Ok("said".to_owned())),
+            duration_ms: Some(1),
+        },
+        ThreadItem::McpToolCall {
+            id: id(),
+            server: "s".to_owned(),
+            tool: "t".to_owned(),
+            arguments: json!({}),
+            status: ItemStatus::Failed,
+            result: Some(Err("why".to_owned())),
+            duration_ms: None,
+        },
+        ThreadItem::CollabAgentToolCall {
+            id: id(),
+            tool: outgoing::CollabTool::SpawnAgent,
+            status: ItemStatus::Completed,
+            sender: "t".to_owned(),
+            receivers: vec![outgoing::CollabAgent {
+                id: "agent-1".to_owned(),
+                status: Some(outgoing::CollabStatus::Shutdown),
+                message: Some("done".to_owned()),
+            }],
+            prompt: Some("go".to_owned()),
+            model: None,
+        },
         ThreadItem::AgentMessage { id: id(), text: "done".to_owned() },
         ThreadItem::Reasoning { id: id(), summary: vec!["hm".to_owned()] },
     ];

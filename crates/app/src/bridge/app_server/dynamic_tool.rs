@@ -9,10 +9,9 @@ use canon_llm::{ImageData, ToolDefinition};
 use canon_protocol::codex::server::call::DynamicTool;
 use canon_protocol::codex::server::outgoing::TurnScope;
 use canon_protocol::jsonrpc::RpcError;
-use canon_protocol::jsonrpc::peer::Peer;
 use serde_json::{Map, Value};
 
-use super::gate::Gate;
+use super::gate::{Gate, Wait};
 use super::{input, invalid};
 
 /// A client that has not answered by then has forgotten the call.
@@ -29,7 +28,6 @@ pub(super) struct Declared {
 
 /// One dynamic tool of one thread.
 pub(super) struct Remote {
-    pub(super) peer: Peer,
     pub(super) gate: Arc<Gate>,
     pub(super) declared: Declared,
 }
@@ -81,12 +79,12 @@ impl Tool for Remote {
 
     async fn run(&self, arguments: Map<String, Value>, context: ToolContext) -> ToolOutput {
         let Declared { namespace, tool, .. } = &self.declared;
-        let turn_id = self.gate.turn_id();
-        let scope = TurnScope { thread_id: &self.gate.thread_id, turn_id: &turn_id };
         let arguments = Value::Object(arguments);
-        let call = scope.tool_call(&context.call_id, tool, namespace.as_deref(), &arguments);
+        let id = context.call_id.as_str();
+        let call =
+            |scope: TurnScope<'_>| scope.tool_call(id, tool, namespace.as_deref(), &arguments);
         let answer = tokio::select! {
-            answer = self.peer.request(call.method, &call.params, TIMEOUT) => answer,
+            answer = self.gate.ask(id, Wait::Tool, TIMEOUT, call) => answer,
             () = context.cancel.cancelled() => return ToolOutput::error("the call was given up"),
         };
         match answer {

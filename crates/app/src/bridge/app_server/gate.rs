@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::diff::Changes;
-use super::policy::{Kind, Rules};
+use super::policy::{Kind, Rules, Ruling};
 
 /// People sleep, and go away for a weekend.
 const PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub(super) enum Wait {
     Approval,
     Input,
+    /// A tool of the client.
+    Tool,
 }
 
 /// What the thread is told; it alone speaks to the client, so that everything has its order.
@@ -126,10 +128,17 @@ impl Gate {
 
     async fn decide(&self, call: &PendingCall, kind: Kind) -> Verdict {
         let at = clock::now_ms();
-        let cwd = call.working_directory.display().to_string();
+        // Whoever decides knows the thread alone: that a subagent wants it is to be said.
+        let asker = call.agent_id.as_ref().map(|agent| format!("wanted by the subagent {agent}"));
         let answer = self.ask(&call.call_id, Wait::Approval, PATIENCE, |scope| match &kind {
-            Kind::Command(command) => scope.ask_command(&call.call_id, command, &cwd, at),
-            Kind::Files(_) => scope.ask_file_change(&call.call_id, None, at),
+            Kind::Command(command) => {
+                let said = [command.reason.clone(), asker.clone()];
+                let reason =
+                    said.into_iter().flatten().reduce(|all, more| format!("{all} ({more})"));
+                let cwd = command.cwd.to_string_lossy();
+                scope.ask_command(&call.call_id, &command.text, &cwd, reason.as_deref(), at)
+            }
+            Kind::Files(_) => scope.ask_file_change(&call.call_id, asker.as_deref(), at),
         });
         match answer.await {
             Ok(answer) => self.verdict(call, kind, &answer["decision"]),
@@ -167,10 +176,14 @@ impl Gate {
 #[async_trait]
 impl Approver for Gate {
     async fn review(&self, call: &PendingCall) -> Verdict {
-        let question = self.state().rules.question(call);
-        let verdict = match question {
-            Some(kind) => self.decide(call, kind).await,
-            None => Verdict::Allow,
+        let ruling = self.state().rules.ruling(call);
+        let verdict = match ruling {
+            Ruling::Run => Verdict::Allow,
+            Ruling::Ask(kind) => self.decide(call, kind).await,
+            Ruling::Refuse(why) => {
+                self.decline(call);
+                Verdict::Deny { reason: why.to_owned() }
+            }
         };
         if let (Verdict::Allow, Access::Writes(files)) = (&verdict, &call.access) {
             self.changes.before(files).await;

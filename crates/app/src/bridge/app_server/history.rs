@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use canon_agent::{ToolResultEntry, Turn as Kept, canonical_arguments};
-use canon_llm::{ContentPart, ImageData};
+use canon_llm::{ContentPart, ImageData, Usage};
 use canon_protocol::codex::server::outgoing::{
     ItemStatus, ThreadItem, Turn, TurnError, TurnStatus, text_part,
 };
@@ -11,7 +11,8 @@ use canon_protocol::jsonrpc::RpcError;
 use serde_json::{Value, json};
 
 use super::invalid;
-use super::turn::Naming;
+use super::turn::{Call, Naming};
+use crate::bridge::shape::Shape;
 use crate::threads::Entry;
 
 /// Mark: a turn begins.
@@ -28,9 +29,25 @@ pub(super) struct Past {
     pub(super) before: usize,
 }
 
+/// All tokens that a thread has used up: what was written at the end of its last turn, and replies
+/// since then. Subagents, whose conversations are not kept, are in the former alone.
+pub(super) fn used(entries: &[Entry]) -> Usage {
+    entries.iter().fold(Usage::default(), |used, entry| match entry {
+        Entry::Turn(Kept::Assistant(reply)) => used + reply.usage.clone(),
+        Entry::Mark { label, data } if label == ENDS => {
+            match serde_json::from_value::<Usage>(data["usage"].clone()) {
+                Ok(written) if written.total_tokens >= used.total_tokens => written,
+                _ => used,
+            }
+        }
+        _ => used,
+    })
+}
+
 /// The turns of a thread, whichever surface it was begun with; `running` is the one that runs.
 pub(super) fn turns(entries: &[Entry], naming: &Naming, running: Option<&str>) -> Vec<Past> {
-    let mut reader = Reader { naming, past: Vec::new(), marked: false, kept: 0, items: 0 };
+    let mut reader =
+        Reader { naming, past: Vec::new(), marked: false, formed: false, kept: 0, items: 0 };
     for entry in entries {
         reader.take(entry);
     }
@@ -60,6 +77,8 @@ struct Reader<'a> {
     past: Vec<Past>,
     /// The last turn was begun by a mark, so inputs belong to it.
     marked: bool,
+    /// The last message of the turn was to have a form, of which the model was told.
+    formed: bool,
     kept: usize,
     items: usize,
 }
@@ -71,6 +90,7 @@ impl Reader<'_> {
                 let id = data["id"].as_str().unwrap_or_default();
                 self.begin(id.to_owned(), data["startedAt"].as_i64());
                 self.marked = true;
+                self.formed = data["form"] == true;
             }
             Entry::Mark { label, data } if label == ENDS => self.end(data),
             Entry::Mark { .. } => {}
@@ -131,6 +151,9 @@ impl Reader<'_> {
     }
 
     fn input(&mut self, content: &str, images: &[ImageData]) {
+        if self.formed && Shape::is_ours(content) {
+            return;
+        }
         let text = (!content.is_empty()).then(|| text_part(content));
         let images = images.iter().map(|image| match &image.url {
             Some(url) => json!({ "type": "image", "url": url }),
@@ -143,7 +166,7 @@ impl Reader<'_> {
         });
         let content = text.into_iter().chain(images).collect();
         let id = self.item_id();
-        self.push(ThreadItem::UserMessage { id, content });
+        self.push(ThreadItem::UserMessage { id, client_id: None, content });
     }
 
     fn part(&mut self, part: &ContentPart) {
@@ -157,7 +180,14 @@ impl Reader<'_> {
             }
             ContentPart::ToolCall { tool_call, .. } => {
                 let arguments = canonical_arguments(&tool_call.name, &tool_call.arguments);
-                self.naming.item(&tool_call.id, &tool_call.name, &arguments, None)
+                let call = Call {
+                    id: &tool_call.id,
+                    tool: &tool_call.name,
+                    arguments: &arguments,
+                    cwd: &self.naming.cwd,
+                    agent: "",
+                };
+                self.naming.item(call, None)
             }
             _ => return,
         };
@@ -210,6 +240,19 @@ fn finish(item: &mut ThreadItem, results: &HashMap<&str, &ToolResultEntry>) {
         ThreadItem::FileChange { id, status, .. } => {
             if let Some((_, how)) = ended(id) {
                 *status = how;
+            }
+        }
+        ThreadItem::McpToolCall { id, status, result, .. } => {
+            if let Some((text, how)) = ended(id) {
+                let success = how == ItemStatus::Completed;
+                *status = if success { how } else { ItemStatus::Failed };
+                *result = Some(if success { Ok(text) } else { Err(text) });
+            }
+        }
+        ThreadItem::CollabAgentToolCall { id, status, .. } => {
+            if let Some((_, how)) = ended(id) {
+                let success = how == ItemStatus::Completed;
+                *status = if success { how } else { ItemStatus::Failed };
             }
         }
         ThreadItem::DynamicToolCall { id, status, result, .. } => {

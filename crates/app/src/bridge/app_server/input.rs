@@ -19,6 +19,8 @@ const MAX_IMAGE: u64 = 20 * 1024 * 1024;
 pub(super) struct Given {
     pub(super) input: Input,
     pub(super) parts: Vec<Value>,
+    /// What the client calls it.
+    pub(super) client_id: Option<String>,
 }
 
 /// Reads an input. Files are read here, so that the conversation holds what was meant.
@@ -54,7 +56,7 @@ pub(super) async fn read(input: &[UserInput], cwd: &Path) -> Result<Given, RpcEr
     if text.trim().is_empty() && images.is_empty() {
         return Err(invalid("input holds neither text nor pictures"));
     }
-    Ok(Given { input: Input { text, images }, parts })
+    Ok(Given { input: Input { text, images }, parts, client_id: None })
 }
 
 fn string<'a>(part: &'a Value, name: &str) -> Result<&'a str, RpcError> {

@@ -32,7 +32,7 @@ impl Server {
         Ok(thread)
     }
 
-    fn past(&self, id: &str) -> Result<Vec<Past>, RpcError> {
+    pub(super) fn past(&self, id: &str) -> Result<Vec<Past>, RpcError> {
         let loaded = self.threads.get(id);
         if loaded.is_some_and(|thread| thread.file.is_none()) {
             return Err(invalid("an ephemeral thread keeps no turns that could be read"));
@@ -45,7 +45,11 @@ impl Server {
         };
         let naming = match loaded {
             Some(thread) => Arc::clone(&thread.naming),
-            None => Arc::new(Naming { cwd: stored.meta.cwd.clone(), ..Naming::default() }),
+            None => Arc::new(Naming {
+                thread_id: id.to_owned(),
+                cwd: stored.meta.cwd.clone(),
+                ..Naming::default()
+            }),
         };
         let running = loaded.and_then(|thread| thread.facts.lock().running.clone());
         Ok(history::turns(&stored.entries, &naming, running.as_deref()))

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use canon_exec::sandbox::SandboxPolicy;
 use canon_llm::ModelRef;
 use canon_protocol::codex::client::SandboxMode;
-use canon_protocol::codex::server::call::{DynamicTool, ThreadStart, TurnStart};
+use canon_protocol::codex::server::call::{CollaborationMode, DynamicTool, ThreadStart, TurnStart};
 use canon_protocol::codex::server::outgoing;
 use canon_protocol::jsonrpc::RpcError;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::history::SETTINGS;
 use super::policy::Policy;
+use super::servers::MEMBER;
 use super::{Setup, invalid, refusal};
 use crate::bridge::agent::{self, Model, model_name};
 use crate::threads::{Entry, Stored};
@@ -29,6 +30,8 @@ pub(super) struct Settings {
     pub(super) effort: Option<String>,
     pub(super) instructions: Option<String>,
     pub(super) tools: Vec<DynamicTool>,
+    /// MCP servers, as the client gave them; they may hold secrets and are kept nowhere.
+    pub(super) servers: Option<Value>,
 }
 
 impl Settings {
@@ -44,6 +47,7 @@ impl Settings {
             effort: effort_of(wish),
             instructions: instructions_of(wish),
             tools: wish.dynamic_tools.clone().unwrap_or_default(),
+            servers: servers_of(wish),
         })
     }
 
@@ -82,28 +86,37 @@ impl Settings {
         let effort = effort_of(wish).or_else(|| kept["effort"].as_str().map(str::to_owned));
         let instructions = instructions_of(wish).or_else(|| meta.instructions.clone());
         let model = Model::connect(name.as_deref()).map_err(refusal)?;
-        Ok(Self { cwd, model, sandbox, policy, effort, instructions, tools })
+        let servers = servers_of(wish);
+        Ok(Self { cwd, model, sandbox, policy, effort, instructions, tools, servers })
     }
 
     /// The same with what a turn wants otherwise, from then on.
     pub(super) fn with(&self, setup: &Setup, start: &TurnStart) -> Result<Self, RpcError> {
         refuse("permissions", start.permissions.is_some())?;
         refuse("environments", start.environments.as_ref().is_some_and(|all| !all.is_empty()))?;
-        refuse("outputSchema", start.output_schema.as_ref().is_some_and(|all| !all.is_null()))?;
+        refuse_context(start.additional_context.as_ref())?;
+        refuse("toolOutput", start.tool_output.as_ref().is_some_and(|output| !output.is_null()))?;
         refuse_reviewer(start.approvals_reviewer.as_deref())?;
         let mut settings = self.clone();
         if let Some(cwd) = &start.cwd {
             settings.cwd = working_directory(Some(cwd))?;
         }
-        if let Some(name) = &start.model
+        let mode = start.collaboration_mode.as_ref();
+        refuse_mode(mode)?;
+        let roots = start.runtime_workspace_roots.iter().flatten();
+        let elsewhere = roots.clone().any(|root| Path::new(root) != settings.cwd);
+        refuse("runtimeWorkspaceRoots beside `cwd`", elsewhere)?;
+        let mode = mode.map(|mode| &mode.settings);
+        let model = mode.and_then(|mode| mode.model.as_ref()).or(start.model.as_ref());
+        if let Some(name) = model
             && name != settings.model.id()
         {
+            let bare = name.as_str();
             let wish = ThreadStart { model: Some(name.clone()), ..ThreadStart::default() };
             let mut name = wanted_model(setup, &wish)?;
             // A bare name is one of the provider that the thread has.
-            if ModelRef::parse(start.model.as_deref().unwrap_or_default()).provider.is_none() {
-                name = model_name(Some(settings.model.provider()), start.model.as_deref())
-                    .map_err(refusal)?;
+            if ModelRef::parse(bare).provider.is_none() {
+                name = model_name(Some(settings.model.provider()), Some(bare)).map_err(refusal)?;
             }
             settings.model = Model::connect(name.as_deref()).map_err(refusal)?;
         }
@@ -113,8 +126,9 @@ impl Settings {
         if let Some(policy) = Policy::read(start.approval_policy.as_ref())? {
             settings.policy = policy;
         }
-        if start.effort.is_some() {
-            settings.effort.clone_from(&start.effort);
+        let effort = mode.and_then(|mode| mode.reasoning_effort.as_ref()).or(start.effort.as_ref());
+        if let Some(effort) = effort {
+            settings.effort = Some(effort.clone());
         }
         Ok(settings)
     }
@@ -123,6 +137,7 @@ impl Settings {
     pub(super) fn same_session(&self, other: &Self) -> bool {
         self.cwd == other.cwd
             && self.sandbox == other.sandbox
+            && self.policy.lets_out() == other.policy.lets_out()
             && self.model.provider() == other.model.provider()
             && self.model.id() == other.model.id()
     }
@@ -149,7 +164,18 @@ impl Settings {
 /// Members of a thread's `config` that nothing here reads.
 pub(super) fn unread_config(wish: &ThreadStart) -> Vec<&str> {
     let config = wish.config.iter().flatten();
-    config.map(|(key, _)| key.as_str()).filter(|key| *key != EFFORT).collect()
+    config.map(|(key, _)| key.as_str()).filter(|key| ![EFFORT, MEMBER].contains(key)).collect()
+}
+
+/// Whether a client wishes something of a thread that would change it.
+pub(super) fn wishes(wish: &ThreadStart) -> bool {
+    wish.cwd.is_some()
+        || wish.model.is_some()
+        || wish.model_provider.is_some()
+        || wish.sandbox.is_some()
+        || wish.approval_policy.as_ref().is_some_and(|policy| !policy.is_null())
+        || instructions_of(wish).is_some()
+        || wish.config.as_ref().is_some_and(|config| !config.is_empty())
 }
 
 /// What this agent cannot do is refused, never dropped.
@@ -166,6 +192,19 @@ fn refuse(what: &str, given: bool) -> Result<(), RpcError> {
         true => Err(invalid(format!("{what} is not supported by this agent; leave it out"))),
         false => Ok(()),
     }
+}
+
+/// Texts beside the input would be lost.
+pub(super) fn refuse_context(context: Option<&Map<String, Value>>) -> Result<(), RpcError> {
+    refuse("additionalContext", context.is_some_and(|context| !context.is_empty()))
+}
+
+/// The default mode is what there is; what goes with it is heeded.
+fn refuse_mode(mode: Option<&CollaborationMode>) -> Result<(), RpcError> {
+    let Some(mode) = mode else { return Ok(()) };
+    refuse("collaborationMode other than `default`", mode.mode != "default")?;
+    let instructions = mode.settings.developer_instructions.is_some();
+    refuse("collaborationMode.settings.developer_instructions", instructions)
 }
 
 fn refuse_reviewer(reviewer: Option<&str>) -> Result<(), RpcError> {
@@ -208,6 +247,10 @@ fn policy_of(mode: SandboxMode) -> SandboxPolicy {
         SandboxMode::WorkspaceWrite => SandboxPolicy::workspace_write(),
         SandboxMode::DangerFullAccess => SandboxPolicy::DangerFullAccess,
     }
+}
+
+fn servers_of(wish: &ThreadStart) -> Option<Value> {
+    wish.config.as_ref().and_then(|config| config.get(MEMBER)).cloned()
 }
 
 fn effort_of(wish: &ThreadStart) -> Option<String> {

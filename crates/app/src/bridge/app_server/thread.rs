@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use canon_agent::{Session, Tool, Turn};
-use canon_exec::SandboxReport;
-use canon_protocol::codex::server::call::{TurnStart, UserInput};
+use canon_agent::{Outcome, Session, Tool, Turn};
+use canon_exec::sandbox::SandboxPolicy;
+use canon_exec::{ExecutionEnvironment, SandboxReport};
+use canon_protocol::codex::server::call::{TurnStart, TurnSteer};
 use canon_protocol::codex::server::outgoing::{self, ThreadStatus};
 use canon_protocol::jsonrpc::{Id, RpcError};
 use canon_runtime::task::{self, TaskSpec};
@@ -12,20 +13,22 @@ use canon_runtime::{clock, id};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::escalate::{self, EscalatingShell};
 use super::gate::Gate;
 use super::history::{self, SETTINGS};
 use super::out::Out;
 use super::settings::Settings;
 use super::turn::{Naming, Turns};
 use super::user_input::RequestUserInput;
-use super::{Setup, dynamic_tool, invalid, refusal};
-use crate::bridge::agent::{self, Sandbox};
+use super::{Setup, dynamic_tool, invalid, refusal, servers};
+use crate::bridge::agent::{self, Limits, Sandbox};
+use crate::bridge::mcp::Servers;
 use crate::threads::{self, Entry, Meta, Origin, Store};
 
 /// What a thread is told; each is answered by the thread.
 pub(super) enum Command {
     Start { id: Id, start: Box<TurnStart> },
-    Steer { id: Id, expected: String, input: Vec<UserInput> },
+    Steer { id: Id, steer: TurnSteer },
     Interrupt { id: Id, turn_id: String },
     Revert { id: Id, before_turn_id: String },
 }
@@ -38,8 +41,12 @@ pub(super) struct Facts {
     pub(super) settings: outgoing::Settings,
     /// The turn that runs.
     pub(super) running: Option<String>,
+    /// All tokens of the thread, earlier processes included.
+    pub(super) used: canon_llm::Usage,
     /// What the probe found.
     pub(super) sandbox: SandboxReport,
+    /// What people should know of its MCP servers.
+    pub(super) notes: Vec<String>,
 }
 
 /// Facts that the thread writes and the server reads.
@@ -69,8 +76,13 @@ impl ThreadHandle {
 
     /// Aborts what runs and waits for its processes to be gone.
     pub(super) async fn close(self) {
+        let _ = self.leave().await;
+    }
+
+    /// Aborts what runs; the task ends when its processes are gone.
+    pub(super) fn leave(self) -> JoinHandle<()> {
         drop(self.commands);
-        let _ = self.task.await;
+        self.task
     }
 }
 
@@ -101,6 +113,7 @@ pub(super) async fn open(
     let tools = dynamic_tool::flatten(&settings.tools)?;
     let sandbox = sandbox_of(&host, &settings);
     let environment = sandbox.environment(&settings.cwd).await.map_err(refusal)?;
+    let servers = servers::start(settings.servers.as_ref(), settings.cwd.clone()).await?;
     let (file, entries) = match beginning {
         Beginning::New { ephemeral: true } => (None, Vec::new()),
         Beginning::New { ephemeral: false } => {
@@ -129,9 +142,11 @@ pub(super) async fn open(
         thread,
         settings: settings.wire(),
         running: None,
+        used: history::used(&entries),
         sandbox: environment.sandbox(),
+        notes: servers.notes().to_vec(),
     })));
-    let naming = naming_of(&settings, &tools);
+    let naming = naming_of(&meta.id, &settings, &tools);
     let (news, heard) = mpsc::unbounded_channel();
     let (commands, inbox) = mpsc::unbounded_channel();
     let thread = Thread {
@@ -142,6 +157,9 @@ pub(super) async fn open(
         file: file.clone(),
         naming: Arc::clone(&naming),
         marked: None,
+        spent: Spent::default(),
+        wanted: None,
+        servers,
         host,
         settings,
         tools,
@@ -155,11 +173,16 @@ fn sandbox_of(host: &Host, settings: &Settings) -> Sandbox {
     Sandbox { policy: settings.sandbox.clone(), masked: host.setup.masked.clone() }
 }
 
-pub(super) fn naming_of(settings: &Settings, tools: &[dynamic_tool::Declared]) -> Arc<Naming> {
+fn naming_of(id: &str, settings: &Settings, tools: &[dynamic_tool::Declared]) -> Arc<Naming> {
     let dynamic = tools
         .iter()
         .map(|tool| (tool.definition.name.clone(), (tool.namespace.clone(), tool.tool.clone())));
-    Arc::new(Naming { cwd: settings.cwd.clone(), dynamic: dynamic.collect() })
+    Arc::new(Naming {
+        thread_id: id.to_owned(),
+        cwd: settings.cwd.clone(),
+        dynamic: dynamic.collect(),
+        servers: servers::prefixes(settings.servers.as_ref()),
+    })
 }
 
 fn history_of(entries: &[Entry]) -> Vec<Turn> {
@@ -226,14 +249,75 @@ pub(super) struct Thread {
     /// For the next session.
     pub(super) history: Vec<Turn>,
     /// Of the settings, as long as no session took it.
-    environment: Option<Arc<dyn canon_exec::ExecutionEnvironment>>,
+    environment: Option<Arc<dyn ExecutionEnvironment>>,
     /// The settings that the file knows.
     marked: Option<serde_json::Value>,
+    /// What the sessions that are over have used up of the thread's limits.
+    spent: Spent,
+    /// Settings for the next turn, where a client wished them while one ran.
+    wanted: Option<Settings>,
+    servers: Servers,
+}
+
+/// Used up of limits.
+#[derive(Debug, Default)]
+struct Spent {
+    turns: u32,
+    tokens: u64,
+    cost_usd: f64,
+}
+
+impl Spent {
+    /// What is left of these limits.
+    fn left(&self, limits: &Limits) -> Result<Limits, RpcError> {
+        let over = |what: String| {
+            Err(invalid(format!(
+                "the thread has used up its limit of {what}; start another thread"
+            )))
+        };
+        // 0 stands for no limit, so it cannot stand for nothing left.
+        let max_turns = match limits.max_turns {
+            0 => 0,
+            most if most <= self.turns => return over(format!("{most} replies of the model")),
+            most => most - self.turns,
+        };
+        let max_tokens = match limits.max_tokens {
+            Some(most) if most <= self.tokens => return over(format!("{most} tokens")),
+            most => most.map(|most| most - self.tokens),
+        };
+        let max_cost_usd = match limits.max_cost_usd {
+            Some(most) if most <= self.cost_usd => return over(format!("{most} US dollars")),
+            most => most.map(|most| most - self.cost_usd),
+        };
+        Ok(Limits { max_turns, max_tokens, max_cost_usd })
+    }
 }
 
 impl Thread {
     pub(super) fn id(&self) -> &str {
         &self.gate.thread_id
+    }
+
+    /// What holds for the next turn.
+    pub(super) fn next_settings(&self) -> &Settings {
+        self.wanted.as_ref().unwrap_or(&self.settings)
+    }
+
+    /// Other settings from the next turn on.
+    pub(super) fn want(&mut self, settings: Settings) {
+        self.wanted = Some(settings);
+    }
+
+    /// A session is over.
+    pub(super) fn spend(&mut self, outcome: &Outcome) {
+        self.spent.turns = self.spent.turns.saturating_add(outcome.turns);
+        self.spent.tokens = self.spent.tokens.saturating_add(outcome.usage.total_tokens);
+        self.spent.cost_usd += outcome.cost_usd.unwrap_or_default();
+    }
+
+    /// Ends what belongs to the thread.
+    pub(super) async fn close(self) {
+        self.servers.close().await;
     }
 
     /// Other settings from here on. Those that a session was made with need another one, whose
@@ -251,8 +335,9 @@ impl Thread {
         {
             file.set_model(model.0, model.1).map_err(|error| invalid(error.to_string()))?;
         }
-        self.naming = naming_of(&settings, &self.tools);
+        self.naming = naming_of(self.id(), &settings, &self.tools);
         self.settings = settings;
+        self.wanted = None;
         let mut facts = self.facts.lock();
         facts.settings = self.settings.wire();
         facts.thread.cwd = self.settings.cwd.to_string_lossy().into_owned();
@@ -273,10 +358,19 @@ impl Thread {
             }
         };
         self.gate.changes.look_in(Arc::clone(&environment));
+        let limits = self.spent.left(&self.host.setup.limits)?;
         let mut options =
-            agent::options(&self.settings.model, environment, &self.host.setup.limits)
-                .map_err(refusal)?;
-        options.extra_tools = self.extra_tools();
+            agent::options(&self.settings.model, environment, &limits).map_err(refusal)?;
+        if let Some(outside) = self.outside().await? {
+            for tool in &mut options.profile.tools {
+                if tool.definition().name == escalate::TOOL {
+                    let (inner, outside) = (Arc::clone(tool), Arc::clone(&outside));
+                    *tool = Arc::new(EscalatingShell { inner, outside });
+                }
+            }
+        }
+        self.servers.join(&mut options);
+        options.extra_tools.extend(self.extra_tools());
         options.user_instructions.clone_from(&self.settings.instructions);
         options.config.reasoning_effort.clone_from(&self.settings.effort);
         options.approver = Some(self.gate.clone());
@@ -285,14 +379,27 @@ impl Thread {
             let journal: Arc<dyn canon_agent::Journal> = file;
             journal
         });
-        agent::session(options).map_err(refusal)
+        let session = agent::session(options).map_err(refusal)?;
+        self.servers.follow(&session.handle());
+        Ok(session)
+    }
+
+    /// Where commands run that the client lets out of the sandbox; `None` when it is not asked, or
+    /// there is no sandbox.
+    async fn outside(&self) -> Result<Option<Arc<dyn ExecutionEnvironment>>, RpcError> {
+        let Settings { policy, sandbox, cwd, .. } = &self.settings;
+        if !policy.lets_out() || *sandbox == SandboxPolicy::DangerFullAccess {
+            return Ok(None);
+        }
+        let masked = self.host.setup.masked.clone();
+        let outside = Sandbox { policy: SandboxPolicy::DangerFullAccess, masked };
+        outside.environment(cwd).await.map(Some).map_err(refusal)
     }
 
     fn extra_tools(&self) -> Vec<Arc<dyn Tool>> {
         let mut tools: Vec<Arc<dyn Tool>> = Vec::new();
         for declared in &self.tools {
             tools.push(Arc::new(dynamic_tool::Remote {
-                peer: self.host.out.peer.clone(),
                 gate: Arc::clone(&self.gate),
                 declared: declared.clone(),
             }));
@@ -337,5 +444,29 @@ impl Thread {
         self.history = history_of(&read()?.entries);
         self.marked = None;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sessions_used_up_is_taken_off_the_threads_limits() {
+        let limits = Limits { max_turns: 5, max_tokens: Some(100), max_cost_usd: Some(1.0) };
+        let spent = |turns, tokens, cost_usd| Spent { turns, tokens, cost_usd }.left(&limits);
+        let left = spent(2, 60, 0.25).unwrap();
+        assert_eq!((left.max_turns, left.max_tokens), (3, Some(40)));
+        assert_eq!(left.max_cost_usd, Some(0.75));
+        for (over, what) in [
+            (spent(5, 0, 0.0), "5 replies"),
+            (spent(0, 101, 0.0), "100 tokens"),
+            (spent(0, 0, 1.5), "1 US dollars"),
+        ] {
+            let message = over.unwrap_err().message;
+            assert!(message.contains(what), "{message}");
+        }
+        let none = Spent { turns: 9, tokens: 9, cost_usd: 9.0 }.left(&Limits::default()).unwrap();
+        assert_eq!((none.max_turns, none.max_tokens, none.max_cost_usd), (0, None, None));
     }
 }

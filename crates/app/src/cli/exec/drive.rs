@@ -12,13 +12,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::conversation::Conversation;
 use super::outcome::Report;
 use super::progress::{Line, Progress, Tone};
-use super::shape::Shape;
 use super::{Args, told_to_end};
 use crate::bridge::agent::Model;
+use crate::bridge::shape::{CORRECTIONS, Shape};
 use crate::cli::print;
-
-/// How often the model may correct a last message that does not fit its schema.
-const CORRECTIONS: usize = 2;
 
 /// How often it is looked whether something takes long.
 const TICK: Duration = Duration::from_secs(5);

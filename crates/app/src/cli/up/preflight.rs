@@ -74,7 +74,7 @@ async fn check_sandbox(settings: &Settings, state: &Path) -> Result<(), Error> {
     let codex = &settings.config.codex;
     if codex.approval_policy.as_str() == Some("untrusted") {
         return Err(Error::input(
-            "codex.approval_policy: `untrusted` needs an agent that asks, and agent.kind canon never does",
+            "codex.approval_policy: `untrusted` asks about every command, and there is nobody here who answers",
         )
         .hint("set codex.approval_policy to never"));
     }

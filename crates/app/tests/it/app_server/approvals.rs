@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::raw::Raw;
-use super::{after, place, shell, text, tool, until, work};
+use super::{after, place, shell, text, tool, work};
 use crate::up::env::TestEnv;
 
 const COMMAND: &str = "item/commandExecution/requestApproval";
@@ -220,22 +220,4 @@ fn tools_of_a_group_are_called_by_group_and_name() {
     let item = raw.item("dynamicToolCall");
     assert_eq!((&item["namespace"], &item["tool"]), (&json!("docs"), &json!("find")), "{item}");
     raw.finish();
-}
-
-#[test]
-fn under_never_nothing_is_asked_and_on_request_is_answered_with_what_is_in_force() {
-    let env = place(&[shell(0, "touch file"), text(1, "done")]);
-    let mut raw = Raw::canon(&env, &json!({}));
-    let granular = json!({ "granular": { "sandbox_approval": true, "rules": true,
-        "mcp_elicitations": true } });
-    for policy in [json!("on-request"), granular, Value::Null] {
-        let wish = json!({ "cwd": work(&env), "approvalPolicy": policy });
-        assert_eq!(raw.ok("thread/start", wish)["approvalPolicy"], "never");
-    }
-    let thread = raw.thread(json!({ "cwd": work(&env) }));
-    raw.turn(&thread, "go");
-    assert_eq!(raw.end()["status"], "completed");
-    until("the command ran", || env.path("work/file").exists().then_some(()));
-    let said = raw.finish();
-    assert!(said.iter().all(|said| said["method"] != COMMAND));
 }

@@ -6,13 +6,15 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::raw::Raw;
-use super::{place, shell, text, work};
+use super::{place, shell, text, tool, work};
 use crate::codex::model::{Model, Reply};
 use crate::codex::real_codex;
 use crate::up::env::TestEnv;
 
 /// What only one of the two says, and why.
-const APART: [(&str, &str); 8] = [
+const APART: [(&str, &str); 10] = [
+    ("deprecationNotice", "a resumed thread's turns are to be asked for page by page some day"),
+    ("thread/goal/cleared", "there are no goals here"),
     ("remoteControl/status/changed", "there is no remote control here"),
     ("thread/readState/changed", "what people have read is the client's to know"),
     (
@@ -39,8 +41,10 @@ struct Told {
 }
 
 fn script(mut raw: Raw, work: &Value) -> Told {
-    let wish =
-        json!({ "cwd": work, "approvalPolicy": "untrusted", "sandbox": "danger-full-access" });
+    let lookup = json!({ "type": "function", "name": "lookup", "description": "looks it up",
+        "inputSchema": { "type": "object", "properties": { "q": { "type": "string" } } } });
+    let wish = json!({ "cwd": work, "approvalPolicy": "untrusted",
+        "sandbox": "danger-full-access", "dynamicTools": [lookup] });
     raw.initialize(&json!({ "experimentalApi": true }));
     let mut answers = Vec::new();
     let thread = raw.thread(wish);
@@ -52,6 +56,19 @@ fn script(mut raw: Raw, work: &Value) -> Told {
         let item = raw.item("commandExecution");
         answers.push(json!([end["status"], item["status"], item["exitCode"], item["cwd"]]));
     }
+    raw.turn(&thread, "look it up");
+    let asked = raw.hears("item/tool/call");
+    let params = &asked["params"];
+    answers.push(json!([params["tool"], params["namespace"], params["arguments"]]));
+    let said = json!([{ "type": "inputText", "text": "found" }]);
+    raw.reply(&asked, json!({ "success": true, "contentItems": said }));
+    answers.push(raw.end()["status"].clone());
+    let item = raw.item("dynamicToolCall");
+    answers.push(json!([item["tool"], item["status"], item["success"], item["contentItems"]]));
+    // Once more, while it is loaded.
+    let resumed = raw.ok("thread/resume", json!({ "threadId": thread }));
+    let turns = resumed["thread"]["turns"].as_array().unwrap().iter();
+    answers.push(turns.map(|turn| turn["status"].clone()).collect());
     raw.turn(&thread, "fail");
     let end = raw.end();
     answers.push(json!([end["status"], end["error"].is_object()]));
@@ -125,6 +142,8 @@ fn codex_and_canon_say_the_same() {
         model.push(Reply::Text("done"));
     }
     model.push(Reply::Tool("exec_command", json!({ "cmd": "touch three" })));
+    model.push(Reply::Tool("lookup", json!({ "q": "x" })));
+    model.push(Reply::Text("done"));
     model.push(Reply::Refuse("not like this"));
     let refused = json!({ "when": { "last_user": "fail" },
         "error": { "status": 400, "message": "not like this" } });
@@ -135,6 +154,8 @@ fn codex_and_canon_say_the_same() {
         shell(2, "touch two"),
         text(3, "done"),
         shell(4, "touch three"),
+        tool(5, "lookup", json!({ "q": "x" })),
+        text(6, "done"),
     ]);
     let cwd = json!(work(&env));
     let theirs = script(Raw::start(codex(&mut env, &binary, &model)), &cwd);

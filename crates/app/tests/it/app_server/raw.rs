@@ -67,6 +67,11 @@ impl Raw {
         let _ = writeln!(self.stdin.as_mut().unwrap(), "{message}");
     }
 
+    /// Sends a line that may be no message.
+    pub(crate) fn line(&mut self, line: &str) {
+        let _ = writeln!(self.stdin.as_mut().unwrap(), "{line}");
+    }
+
     /// Sends a request and gives its id.
     pub(crate) fn request(&mut self, method: &str, params: Value) -> u64 {
         self.next += 1;

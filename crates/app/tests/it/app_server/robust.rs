@@ -21,8 +21,35 @@ fn wrong_parameters_are_refused_with_the_member_that_is_wrong() {
         ),
         (
             "turn/start",
-            json!({ "threadId": thread, "input": input, "outputSchema": {} }),
+            json!({ "threadId": thread, "input": input, "outputSchema": { "type": 3 } }),
             "outputSchema",
+        ),
+        (
+            "turn/start",
+            json!({ "threadId": thread, "input": input, "additionalContext": { "a": {} } }),
+            "additionalContext",
+        ),
+        (
+            "turn/start",
+            json!({ "threadId": thread, "input": input, "collaborationMode": { "mode": "plan",
+                "settings": { "model": "m" } } }),
+            "collaborationMode",
+        ),
+        (
+            "turn/start",
+            json!({ "threadId": thread, "input": input, "runtimeWorkspaceRoots": ["/"] }),
+            "runtimeWorkspaceRoots",
+        ),
+        (
+            "turn/start",
+            json!({ "threadId": thread, "input": input, "sandboxPolicy": { "type": "readOnly",
+                "access": { "type": "restricted" } } }),
+            "access",
+        ),
+        (
+            "thread/start",
+            json!({ "cwd": work(&env), "config": { "mcp_servers": { "a": { "command": 1 } } } }),
+            "command",
         ),
         (
             "turn/start",
@@ -171,4 +198,129 @@ fn a_killed_server_leaves_a_thread_that_goes_on() {
     raw.turn(&thread, "what happened");
     assert_eq!(raw.end()["status"], "completed");
     raw.finish();
+}
+
+#[test]
+fn a_request_that_is_too_long_is_refused_where_its_id_can_be_read() {
+    let env = place(&[text(0, "hello")]);
+    let mut raw = Raw::canon(&env, &json!({}));
+    let thread = raw.thread(json!({ "cwd": work(&env) }));
+    let much = "x".repeat(11 * 1024 * 1024);
+    for (head, id) in
+        [("{\"id\":7001,", json!(7001)), ("{\"method\":\"turn/start\",\"id\":\"a\",", json!("a"))]
+    {
+        raw.line(&format!("{head}\"params\":{{\"threadId\":\"{much}\"}}}}"));
+        let answer = raw.until(|said| said["id"] == id);
+        assert!(answer["error"]["message"].as_str().unwrap().contains("bytes"), "{answer}");
+    }
+    // Nobody can be told of this one.
+    raw.line(&much);
+    raw.turn(&thread, "go");
+    assert_eq!(raw.end()["status"], "completed");
+    raw.finish();
+}
+
+#[test]
+fn mcp_servers_of_the_configuration_live_as_long_as_the_thread() {
+    let env = place(&[
+        super::tool(0, "my_place__where", json!({})),
+        super::after(1, "my_place__where", "mine given, in ", "found"),
+    ]);
+    let ended = env.path("ended");
+    let script = format!("trap 'echo > {}' EXIT\n{}", ended.display(), crate::exec_cmd::MCP_SERVER);
+    let server = env.write("server.sh", &script);
+    let servers = json!({
+        "my-place": { "command": "bash", "args": [server], "env": { "MINE": "given" } },
+        "broken": { "command": "bash", "args": ["-c", "exit 7"] },
+    });
+    let mut raw = Raw::canon(&env, &json!({}));
+    let thread = raw.thread(json!({ "cwd": work(&env), "config": { "mcp_servers": servers } }));
+    let warning = raw.hears("warning");
+    assert!(warning["params"]["message"].as_str().unwrap().contains("broken"), "{warning}");
+    raw.turn(&thread, "go");
+    assert_eq!(raw.end()["status"], "completed");
+    assert_eq!(raw.item("agentMessage")["text"], "found");
+    let item = raw.item("mcpToolCall");
+    assert_eq!((&item["server"], &item["tool"]), (&json!("my-place"), &json!("where")));
+    assert!(item["result"]["content"][0]["text"].as_str().unwrap().contains("mine given"));
+    assert!(!ended.exists());
+    raw.ok("thread/unsubscribe", json!({ "threadId": thread }));
+    assert!(ended.exists());
+    // Secrets may be in there: what goes on in another process is given them anew.
+    let stored = env.read(&format!("canon/threads/{thread}.jsonl"));
+    assert!(!stored.contains("MINE"), "{stored}");
+    raw.finish();
+    env.assert_nothing_left();
+}
+
+#[test]
+fn all_threads_end_at_once_when_the_client_goes() {
+    let entries: Vec<Value> = (0..6)
+        .map(|n| {
+            let command = format!("trap '' TERM INT; touch s{n}; sleep 1000 & wait; sleep 1000");
+            json!({ "when": { "last_user": format!("thread {n}") },
+                "reply": { "tool_calls": [{ "name": "shell", "arguments": { "command": command } }] } })
+        })
+        .collect();
+    let env = place(&entries);
+    let mut raw = Raw::canon(&env, &json!({}));
+    for n in 0..6 {
+        let thread = raw.thread(json!({ "cwd": work(&env) }));
+        raw.turn(&thread, &format!("thread {n}"));
+    }
+    for n in 0..6 {
+        let started = format!("work/s{n}");
+        until("the command runs", || env.path(&started).exists().then_some(()));
+    }
+    let begun = std::time::Instant::now();
+    raw.finish();
+    let took = begun.elapsed();
+    assert!(took < std::time::Duration::from_secs(15), "{took:?}");
+    env.assert_nothing_left();
+}
+
+#[test]
+fn a_client_that_reads_nothing_holds_up_no_end() {
+    let env = place(&[shell(
+        0,
+        "touch started; yes | head -c 900000; yes no | head -c 900000; \
+        touch full; sleep 1000",
+    )]);
+    let transcript = env.path("transcript.jsonl");
+    let args = ["app-server", "--provider", "scripted", "--model", transcript.to_str().unwrap()];
+    let mut command = env.canon(&args);
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut said = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut tell = |message: Value| {
+        use std::io::Write as _;
+        writeln!(stdin, "{message}").unwrap();
+    };
+    let client = json!({ "clientInfo": { "name": "t", "version": "1" } });
+    tell(json!({ "id": 1, "method": "initialize", "params": client }));
+    tell(json!({ "id": 2, "method": "thread/start", "params": { "cwd": work(&env) } }));
+    let thread = loop {
+        use std::io::BufRead as _;
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        let message: Value = serde_json::from_str(&line).unwrap();
+        if message["id"] == 2 {
+            break message["result"]["thread"]["id"].clone();
+        }
+    };
+    let input = json!([{ "type": "text", "text": "go" }]);
+    tell(
+        json!({ "id": 3, "method": "turn/start", "params": { "threadId": thread, "input": input } }),
+    );
+    // Far more than fits into the pipe, so that requests and notifications queue up behind it.
+    for id in 4..3000 {
+        tell(json!({ "id": id, "method": "thread/loaded/list" }));
+    }
+    until("the command runs", || env.path("work/started").exists().then_some(()));
+    drop(stdin);
+    let ended = until("the server ends", || child.try_wait().unwrap());
+    assert!(ended.success(), "{ended:?}");
+    drop(said);
+    env.assert_nothing_left();
 }

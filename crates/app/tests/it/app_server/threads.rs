@@ -199,3 +199,141 @@ fn what_clients_ask_before_they_begin_is_answered() {
     let stamped = said.iter().filter(|said| said.get("method").is_some());
     assert!(stamped.into_iter().all(|said| said["emittedAtMs"].is_u64()));
 }
+
+#[test]
+fn what_a_thread_has_used_up_counts_on_in_the_next_process() {
+    let env = place(&[text(0, "zero"), text(1, "one")]);
+    let mut raw = Raw::canon(&env, &json!({}));
+    let thread = raw.thread(json!({ "cwd": work(&env) }));
+    raw.turn(&thread, "a");
+    raw.end();
+    raw.finish();
+    let mut raw = Raw::canon(&env, &json!({}));
+    raw.ok("thread/resume", json!({ "threadId": thread }));
+    let total = |said: &Value| said["params"]["tokenUsage"]["total"]["totalTokens"].clone();
+    // Told at once, so that a client knows where it begins.
+    assert_eq!(total(&raw.hears("thread/tokenUsage/updated")), 110);
+    raw.turn(&thread, "b");
+    let told = raw.hears("thread/tokenUsage/updated");
+    assert_eq!(total(&told), 220);
+    assert_eq!(told["params"]["tokenUsage"]["last"]["totalTokens"], 110);
+    raw.end();
+    let fork = raw.ok("thread/fork", json!({ "threadId": thread }));
+    assert_ne!(fork["thread"]["id"], json!(thread));
+    assert_eq!(total(&raw.hears("thread/tokenUsage/updated")), 220);
+    raw.finish();
+}
+
+#[test]
+fn limits_are_those_of_the_thread_whatever_changes_between_its_turns() {
+    let env = place(&[text(0, "zero"), text(1, "one"), text(2, "two")]);
+    std::fs::create_dir(env.path("work/sub")).unwrap();
+    let transcript = env.path("transcript.jsonl");
+    let model = transcript.to_str().unwrap();
+    let args = ["app-server", "--provider", "scripted", "--model", model, "--budget-tokens", "250"];
+    let mut raw = Raw::start(env.canon(&args));
+    raw.initialize(&json!({}));
+    let thread = raw.thread(json!({ "cwd": work(&env) }));
+    let mut statuses = Vec::new();
+    // Another directory is another session each time.
+    for cwd in ["work", "work/sub", "work"] {
+        let input = json!([{ "type": "text", "text": "go" }]);
+        let wish = json!({ "threadId": thread, "input": input, "cwd": env.path(cwd) });
+        let answer = raw.ask("turn/start", wish);
+        statuses.push(match answer.get("error") {
+            Some(error) => error["message"].clone(),
+            None => raw.end()["status"].clone(),
+        });
+    }
+    assert_eq!(statuses[..2], ["completed", "completed"]);
+    assert!(statuses[2].as_str().unwrap().contains("limit of 2 replies"), "{statuses:?}");
+    raw.finish();
+}
+
+#[test]
+fn what_is_said_into_a_turn_is_an_item_and_its_settings_hold_from_the_next_on() {
+    let env = place(&[
+        shell(0, "touch started; until [ -e go ]; do sleep 0.02; done"),
+        json!({ "when": { "turn": 1, "last_user": "steered" }, "reply": { "text": "one" } }),
+        shell(2, "pwd"),
+        json!({ "when": { "turn": 3, "tool_results": [{ "contains": "/work/sub" }] },
+            "reply": { "text": "below" } }),
+    ]);
+    std::fs::create_dir(env.path("work/sub")).unwrap();
+    let mut raw = Raw::canon(&env, &json!({}));
+    let thread = raw.thread(json!({ "cwd": work(&env) }));
+    let turn = raw.turn(&thread, "go");
+    super::until("the command runs", || env.path("work/started").exists().then_some(()));
+    let text = |text: &str| json!([{ "type": "text", "text": text }]);
+    let joined = json!({ "threadId": thread, "input": text("joined"), "cwd": env.path("work/sub"),
+        "clientUserMessageId": "mine" });
+    assert_eq!(raw.ok("turn/start", joined)["turn"]["id"], json!(turn));
+    let steer = json!({ "threadId": thread, "expectedTurnId": turn, "input": text("steered") });
+    raw.ok("turn/steer", steer);
+    env.write("work/go", "");
+    assert_eq!(raw.end()["status"], "completed");
+    raw.turn(&thread, "where");
+    assert_eq!(raw.end()["status"], "completed");
+    assert_eq!(raw.item("agentMessage")["text"], "below");
+    let said = raw.finish();
+    let users = said.iter().filter(|said| {
+        said["method"] == "item/completed" && said["params"]["item"]["type"] == "userMessage"
+    });
+    let users: Vec<&Value> = users.map(|said| &said["params"]).collect();
+    let texts: Vec<&Value> = users.iter().map(|user| &user["item"]["content"][0]["text"]).collect();
+    assert_eq!(texts, ["go", "joined", "steered", "where"]);
+    assert_eq!(users[1]["item"]["clientId"], "mine");
+    assert!(users[..3].iter().all(|user| user["turnId"] == json!(turn)));
+}
+
+#[test]
+fn a_thread_that_runs_is_forked_as_if_it_were_interrupted() {
+    let env = place(&[
+        json!({ "when": { "last_user": "in the copy", "turn": 1 }, "reply": { "text": "copied" } }),
+        shell(0, "touch started; until [ -e go ]; do sleep 0.02; done"),
+        text(1, "done"),
+    ]);
+    let mut raw = Raw::canon(&env, &json!({}));
+    let thread = raw.thread(json!({ "cwd": work(&env) }));
+    raw.turn(&thread, "go");
+    super::until("the command runs", || env.path("work/started").exists().then_some(()));
+    let fork = raw.ok("thread/fork", json!({ "threadId": thread }));
+    assert_eq!(fork["thread"]["turns"][0]["status"], "interrupted", "{fork}");
+    let copy = fork["thread"]["id"].as_str().unwrap().to_owned();
+    raw.turn(&copy, "in the copy");
+    let end = raw.end();
+    assert_eq!(end["status"], "completed", "{end}");
+    assert_eq!(raw.item("agentMessage")["text"], "copied");
+    env.write("work/go", "");
+    assert_eq!(raw.end()["status"], "completed");
+    assert_eq!(raw.item("agentMessage")["text"], "done");
+    raw.finish();
+}
+
+#[test]
+fn threads_without_a_turn_and_archived_ones() {
+    let env = place(&[text(0, "zero"), text(0, "zero")]);
+    let mut raw = Raw::canon(&env, &json!({}));
+    let fresh = raw.thread(json!({ "cwd": work(&env) }));
+    raw.ok("thread/archive", json!({ "threadId": fresh }));
+    let other = raw.thread(json!({ "cwd": work(&env) }));
+    raw.ok("thread/delete", json!({ "threadId": other }));
+    raw.refused("turn/interrupt", json!({ "threadId": other, "turnId": "x" }));
+    let passing = raw.thread(json!({ "cwd": work(&env), "ephemeral": true }));
+    assert!(raw.refused("thread/archive", json!({ "threadId": passing })).contains("ephemeral"));
+    // What was refused has let nothing go.
+    raw.turn(&passing, "still here");
+    assert_eq!(raw.end()["status"], "completed");
+    // One that is put away can be gone on with, and stays put away.
+    raw.ok("thread/resume", json!({ "threadId": fresh }));
+    raw.turn(&fresh, "go");
+    assert_eq!(raw.end()["status"], "completed");
+    let listed = raw.ok("thread/list", json!({ "archived": true }));
+    assert_eq!(listed["data"][0]["id"], json!(fresh));
+    // A thread that is loaded stays as it is, and the client hears of it.
+    let wish = json!({ "threadId": fresh, "sandbox": "danger-full-access" });
+    assert_eq!(raw.ok("thread/resume", wish)["sandbox"]["type"], "workspaceWrite");
+    let warning = raw.hears("warning");
+    assert!(warning["params"]["message"].as_str().unwrap().contains("loaded already"));
+    raw.finish();
+}

@@ -293,6 +293,44 @@ pub struct TurnStart {
     /// Who decides about approvals; only `user` is somebody here.
     #[serde(default)]
     pub approvals_reviewer: Option<String>,
+    /// A mode, with settings that go before those of the turn.
+    #[serde(default)]
+    pub collaboration_mode: Option<CollaborationMode>,
+    /// What the client calls the prompt.
+    #[serde(default)]
+    pub client_user_message_id: Option<String>,
+    /// Texts beside the prompt.
+    #[serde(default)]
+    pub additional_context: Option<serde_json::Map<String, Value>>,
+    /// The output of a tool in place of a prompt.
+    #[serde(default)]
+    pub tool_output: Option<Value>,
+    /// Directories to work in, beside `cwd`.
+    #[serde(default)]
+    pub runtime_workspace_roots: Option<Vec<String>>,
+}
+
+/// How agent and user work together.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct CollaborationMode {
+    /// `default`, or `plan`.
+    pub mode: String,
+    /// What goes with it.
+    pub settings: CollaborationSettings,
+}
+
+/// Settings of a mode.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct CollaborationSettings {
+    /// Model.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Reasoning effort.
+    #[serde(default)]
+    pub reasoning_effort: Option<String>,
+    /// Instructions; those of the mode without them.
+    #[serde(default)]
+    pub developer_instructions: Option<String>,
 }
 
 /// `turn/steer`.
@@ -305,6 +343,12 @@ pub struct TurnSteer {
     pub expected_turn_id: String,
     /// More input.
     pub input: Vec<UserInput>,
+    /// What the client calls it.
+    #[serde(default)]
+    pub client_user_message_id: Option<String>,
+    /// Texts beside the input.
+    #[serde(default)]
+    pub additional_context: Option<serde_json::Map<String, Value>>,
 }
 
 /// `turn/interrupt`.

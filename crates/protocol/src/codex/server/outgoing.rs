@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use crate::codex::client::Usage;
 use crate::jsonrpc::Id;
 
-pub use item::{FileChange, FileChangeKind, ItemStatus, ThreadItem, text_part};
+pub use item::{
+    CollabAgent, CollabStatus, CollabTool, FileChange, FileChangeKind, ItemStatus, ThreadItem,
+    text_part,
+};
 pub use thread::{Settings, Thread, ThreadStatus, Turn, TurnError, TurnStatus};
 
 /// A notification, or a request to the client: a method and its parameters.
@@ -198,13 +201,21 @@ impl TurnScope<'_> {
         self.outgoing("turn/diff/updated", json!({ "diff": diff }))
     }
 
-    /// The request `item/commandExecution/requestApproval`; `item_id` is that of the command's item.
-    pub fn ask_command(&self, item_id: &str, command: &str, cwd: &str, at_ms: u64) -> Outgoing {
+    /// The request `item/commandExecution/requestApproval`; `item_id` is that of the command's item,
+    /// `reason` what the agent says of it.
+    pub fn ask_command(
+        &self,
+        item_id: &str,
+        command: &str,
+        cwd: &str,
+        reason: Option<&str>,
+        at_ms: u64,
+    ) -> Outgoing {
         self.outgoing(
             "item/commandExecution/requestApproval",
             json!({
                 "itemId": item_id, "kind": "command", "command": command, "cwd": cwd,
-                "startedAtMs": at_ms,
+                "reason": reason, "startedAtMs": at_ms,
                 "commandActions": [{ "type": "unknown", "command": command }],
                 "availableDecisions": ["accept", "acceptForSession", "decline", "cancel"],
             }),

@@ -3,15 +3,57 @@
 use canon_agent::{Limit, Outcome, Status};
 use canon_llm::RateLimitInfo;
 use canon_protocol::codex::server::outgoing::{self, Turn, TurnError, TurnStatus, Window};
+use canon_protocol::jsonrpc::RpcError;
 use canon_runtime::clock;
 use serde_json::{Value, json};
 
 use super::Running;
+use crate::bridge::app_server::invalid;
+use crate::bridge::shape::{CORRECTIONS, Shape};
+
+/// What the last message of a turn has to be.
+pub(super) struct Form {
+    shape: Shape,
+    corrections: u32,
+    /// What is wrong with the last message, when it may not be corrected any more.
+    pub(super) misfit: Option<String>,
+}
+
+impl Form {
+    /// The form that a client wants.
+    pub(super) fn wanted(schema: Option<&Value>) -> Result<Option<Self>, RpcError> {
+        let Some(schema) = schema.filter(|schema| !schema.is_null()) else { return Ok(None) };
+        let shape =
+            Shape::new(schema.clone()).map_err(|why| invalid(format!("outputSchema: {why}")))?;
+        Ok(Some(Self { shape, corrections: 0, misfit: None }))
+    }
+
+    pub(super) fn instructions(&self) -> String {
+        self.shape.instructions()
+    }
+
+    /// What the model is to be told of its last message; `None` when there is nothing to correct, or
+    /// it had its chances.
+    pub(super) fn correction(&mut self, text: &str) -> Option<String> {
+        let violations = self.shape.value(text).err()?;
+        if self.corrections < CORRECTIONS {
+            self.corrections += 1;
+            return Some(Shape::again(&violations));
+        }
+        let what = violations.join("; ");
+        self.misfit = Some(format!("the last message does not fit outputSchema: {what}"));
+        None
+    }
+}
 
 /// The turn as it ended, with its last message.
 pub(super) fn ended(running: Running, outcome: &Outcome) -> Turn {
     let now = clock::now_ms();
+    let misfit = running.form.and_then(|form| form.misfit);
     let (status, error) = match &outcome.status {
+        Status::Completed | Status::AwaitingInput if misfit.is_some() => {
+            (TurnStatus::Failed, misfit.map(|why| turn_error("form", why)))
+        }
         Status::Completed | Status::AwaitingInput => (TurnStatus::Completed, None),
         Status::Aborted => (TurnStatus::Interrupted, None),
         Status::Limit { limit } => {

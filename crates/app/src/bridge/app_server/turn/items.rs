@@ -4,24 +4,13 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use canon_agent::patch::{Operation, Patch};
 use canon_agent::{EventData, SessionEvent, WarningCode};
-use canon_protocol::codex::server::outgoing::{
-    FileChange, FileChangeKind, ItemStatus, Outgoing, ThreadItem, TurnScope,
-};
+use canon_protocol::codex::server::outgoing::{Outgoing, ThreadItem, TurnScope};
 use canon_runtime::id;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::gate::Gate;
-
-/// How tools look to the client.
-#[derive(Debug, Default)]
-pub(crate) struct Naming {
-    /// Where commands run.
-    pub(crate) cwd: PathBuf,
-    /// Group and name of each tool of the client, by what the model calls it.
-    pub(crate) dynamic: HashMap<String, (Option<String>, String)>,
-}
+use super::naming::{Call, End, Naming};
 
 /// Items that are open, and what is needed to complete them.
 pub(super) struct Items {
@@ -29,17 +18,36 @@ pub(super) struct Items {
     gate: Arc<Gate>,
     message: Option<String>,
     reasoning: Option<(String, String)>,
-    calls: HashMap<String, (String, Value)>,
+    calls: HashMap<String, Open>,
+    /// Where subagents work, by the ids of their sessions.
+    places: HashMap<String, PathBuf>,
+}
+
+/// A call that runs.
+struct Open {
+    tool: String,
+    arguments: Value,
+    cwd: PathBuf,
+    agent: String,
+}
+
+impl Open {
+    fn call<'a>(&'a self, id: &'a str) -> Call<'a> {
+        let Self { tool, arguments, cwd, agent } = self;
+        Call { id, tool, arguments, cwd, agent }
+    }
 }
 
 impl Items {
     pub(super) fn new(naming: Arc<Naming>, gate: Arc<Gate>) -> Self {
-        Self { naming, gate, message: None, reasoning: None, calls: HashMap::new() }
-    }
-
-    /// Whether the client knows the item of this call.
-    pub(super) fn has(&self, call_id: &str) -> bool {
-        self.calls.contains_key(call_id)
+        Self {
+            naming,
+            gate,
+            message: None,
+            reasoning: None,
+            calls: HashMap::new(),
+            places: HashMap::new(),
+        }
     }
 
     /// What an event means to the client.
@@ -70,17 +78,53 @@ impl Items {
                 self.end_message(scope, at)
             }
             EventData::ReasoningDelta { delta } => self.reasoning_delta(delta, scope, at),
+            EventData::Subagent { agent_id, event } => self.take_of(agent_id, event, scope),
+            _ => self.take_call("", event, scope),
+        }
+    }
+
+    /// Of a subagent the client sees the calls: its words are for the agent that it works for.
+    fn take_of(
+        &mut self,
+        agent: &str,
+        event: &SessionEvent,
+        scope: TurnScope<'_>,
+    ) -> Vec<Outgoing> {
+        match &event.data {
+            EventData::Subagent { agent_id, event } => {
+                self.take_of(&format!("{agent}/{agent_id}"), event, scope)
+            }
+            EventData::SessionStart { working_directory, .. } => {
+                self.places.insert(event.session_id.clone(), working_directory.into());
+                Vec::new()
+            }
+            _ => self.take_call(agent, event, scope),
+        }
+    }
+
+    fn take_call(
+        &mut self,
+        agent: &str,
+        event: &SessionEvent,
+        scope: TurnScope<'_>,
+    ) -> Vec<Outgoing> {
+        let at = event.timestamp;
+        match &event.data {
             EventData::ToolCallStart { tool_name, call_id, arguments } => {
-                self.calls.insert(call_id.clone(), (tool_name.clone(), arguments.clone()));
-                let item = self.naming.item(call_id, tool_name, arguments, None);
+                let cwd = self.places.get(&event.session_id).unwrap_or(&self.naming.cwd).clone();
+                let (tool, arguments) = (tool_name.clone(), arguments.clone());
+                let open = Open { tool, arguments, cwd, agent: agent.to_owned() };
+                let item = self.naming.item(open.call(call_id), None);
+                self.calls.insert(call_id.clone(), open);
                 vec![scope.item_started(&item, at)]
             }
             EventData::ToolCallOutputDelta { call_id, delta } => {
-                let is_command = self.calls.get(call_id).is_some_and(|(tool, _)| tool == "shell");
+                let is_command = self.calls.get(call_id).is_some_and(|open| open.tool == "shell");
                 is_command.then(|| scope.output_delta(call_id, delta)).into_iter().collect()
             }
             EventData::ToolCallEnd { call_id, output, is_error, details, duration_ms, .. } => {
-                let Some((tool, arguments)) = self.calls.remove(call_id) else { return Vec::new() };
+                // What began between turns has no item.
+                let Some(open) = self.calls.remove(call_id) else { return Vec::new() };
                 let end = End {
                     output,
                     is_error: *is_error,
@@ -88,7 +132,7 @@ impl Items {
                     details,
                     duration_ms: Some(*duration_ms),
                 };
-                let item = self.naming.item(call_id, &tool, &arguments, Some(end));
+                let item = self.naming.item(open.call(call_id), Some(end));
                 vec![scope.item_completed(&item, at)]
             }
             _ => Vec::new(),
@@ -101,16 +145,16 @@ impl Items {
         let mut out = self.end_reasoning(scope, at);
         out.extend(self.end_message(scope, at));
         let calls = std::mem::take(&mut self.calls);
-        for (call_id, (tool, arguments)) in calls {
+        for (call_id, open) in calls {
             let details = Value::Null;
             let end = End {
                 output: "",
                 is_error: true,
-                declined: false,
+                declined: self.gate.is_declined(&call_id),
                 details: &details,
                 duration_ms: None,
             };
-            let item = self.naming.item(&call_id, &tool, &arguments, Some(end));
+            let item = self.naming.item(open.call(&call_id), Some(end));
             out.push(scope.item_completed(&item, at));
         }
         out
@@ -142,143 +186,5 @@ impl Items {
             scope.item_completed(&ThreadItem::Reasoning { id, summary: vec![text] }, at)
         });
         ended.into_iter().collect()
-    }
-}
-
-impl Naming {
-    /// The item of a tool call.
-    pub(crate) fn item(
-        &self,
-        call_id: &str,
-        tool: &str,
-        arguments: &Value,
-        end: Option<End<'_>>,
-    ) -> ThreadItem {
-        let id = call_id.to_owned();
-        let status = match &end {
-            None => ItemStatus::InProgress,
-            Some(end) if end.declined => ItemStatus::Declined,
-            Some(end) if end.is_error => ItemStatus::Failed,
-            Some(_) => ItemStatus::Completed,
-        };
-        match tool {
-            "shell" => {
-                let exit_code = end.as_ref().and_then(|end| end.details["exit_code"].as_i64());
-                ThreadItem::CommandExecution {
-                    id,
-                    command: arguments["command"].as_str().unwrap_or_default().to_owned(),
-                    cwd: self.cwd.to_string_lossy().into_owned(),
-                    status,
-                    exit_code: exit_code.and_then(|code| i32::try_from(code).ok()),
-                    duration_ms: end.as_ref().and_then(|end| end.duration_ms),
-                    output: end.map(|end| end.output.to_owned()),
-                }
-            }
-            "write_file" | "edit_file" => ThreadItem::FileChange {
-                id,
-                changes: vec![change(arguments, end.as_ref().map(|end| end.details))],
-                status,
-            },
-            "apply_patch" => ThreadItem::FileChange {
-                id,
-                changes: patch_changes(arguments["patch"].as_str().unwrap_or_default()),
-                status,
-            },
-            _ => {
-                let (namespace, tool) = match self.dynamic.get(tool) {
-                    Some(named) => named.clone(),
-                    None => (None, tool.to_owned()),
-                };
-                // Of these the protocol knows no refusal.
-                let failed = status == ItemStatus::Declined;
-                ThreadItem::DynamicToolCall {
-                    id,
-                    tool,
-                    namespace,
-                    arguments: arguments.clone(),
-                    status: if failed { ItemStatus::Failed } else { status },
-                    duration_ms: end.as_ref().and_then(|end| end.duration_ms),
-                    result: end.map(|end| {
-                        (!end.is_error, json!([{ "type": "inputText", "text": end.output }]))
-                    }),
-                }
-            }
-        }
-    }
-}
-
-/// How a call ended.
-pub(crate) struct End<'a> {
-    pub(crate) output: &'a str,
-    pub(crate) is_error: bool,
-    pub(crate) declined: bool,
-    pub(crate) details: &'a Value,
-    /// Milliseconds, where they are known.
-    pub(crate) duration_ms: Option<u64>,
-}
-
-/// The changes that a patch asks for; none if it cannot be read.
-fn patch_changes(patch: &str) -> Vec<FileChange> {
-    let operations = Patch::parse(patch).map(|patch| patch.operations).unwrap_or_default();
-    let changes = operations.iter().map(|operation| {
-        let (kind, diff) = match operation {
-            Operation::Add { lines, .. } => {
-                let lines: String = lines.iter().map(|line| format!("+{line}\n")).collect();
-                (FileChangeKind::Add, format!("@@\n{lines}"))
-            }
-            Operation::Delete { .. } => (FileChangeKind::Delete, String::new()),
-            Operation::Update { move_to, hunks, .. } => {
-                let diff = hunks.iter().map(ToString::to_string).collect();
-                (FileChangeKind::Update(move_to.clone()), diff)
-            }
-        };
-        FileChange { path: operation.path().to_owned(), kind, diff }
-    });
-    changes.collect()
-}
-
-/// The change as far as the call tells it: what an edit takes out and puts in, or the new content.
-fn change(arguments: &Value, details: Option<&Value>) -> FileChange {
-    let added = details.is_some_and(|details| details["change"] == "add");
-    let lines = |sign: char, text: &Value| -> String {
-        let lines = text.as_str().unwrap_or_default().lines();
-        lines.map(|line| format!("{sign}{line}\n")).collect()
-    };
-    FileChange {
-        path: arguments["file_path"].as_str().unwrap_or_default().to_owned(),
-        kind: if added { FileChangeKind::Add } else { FileChangeKind::Update(None) },
-        diff: format!(
-            "@@\n{}{}{}",
-            lines('-', &arguments["old_string"]),
-            lines('+', &arguments["new_string"]),
-            lines('+', &arguments["content"]),
-        ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_patch_is_a_change_of_each_file() {
-        let changes = patch_changes(
-            "*** Begin Patch\n*** Add File: a\n+x\n*** Update File: b\n*** Move to: c\n@@ d\n-e\n+f\n\
-             *** Delete File: g\n*** End Patch",
-        );
-        let change = |path: &str, kind, diff: &str| FileChange {
-            path: path.to_owned(),
-            kind,
-            diff: diff.to_owned(),
-        };
-        assert_eq!(
-            changes,
-            [
-                change("a", FileChangeKind::Add, "@@\n+x\n"),
-                change("b", FileChangeKind::Update(Some("c".to_owned())), "@@ d\n-e\n+f\n"),
-                change("g", FileChangeKind::Delete, ""),
-            ]
-        );
-        assert!(patch_changes("*** Begin Patch\n").is_empty());
     }
 }

@@ -46,6 +46,8 @@ pub enum ThreadItem {
     UserMessage {
         /// Its id.
         id: String,
+        /// What the client calls it.
+        client_id: Option<String>,
         /// Its parts, as on the wire.
         content: Vec<Value>,
     },
@@ -106,6 +108,79 @@ pub enum ThreadItem {
         /// Run time in milliseconds, once it ended.
         duration_ms: Option<u64>,
     },
+    /// A call of a tool of an MCP server.
+    McpToolCall {
+        /// Its id.
+        id: String,
+        /// Name of the server.
+        server: String,
+        /// Name of the tool.
+        tool: String,
+        /// Its arguments.
+        arguments: Value,
+        /// Its state.
+        status: ItemStatus,
+        /// What the server said, once it did: its text, or why it failed.
+        result: Option<Result<String, String>>,
+        /// Run time in milliseconds, once it ended.
+        duration_ms: Option<u64>,
+    },
+    /// A call with which the agent directs agents of its own.
+    CollabAgentToolCall {
+        /// Its id.
+        id: String,
+        /// What it does.
+        tool: CollabTool,
+        /// Its state.
+        status: ItemStatus,
+        /// The thread of the agent that calls.
+        sender: String,
+        /// The agents that it is about.
+        receivers: Vec<CollabAgent>,
+        /// What they are told.
+        prompt: Option<String>,
+        /// The model that is wanted for a new one.
+        model: Option<String>,
+    },
+}
+
+/// What an agent does with agents of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CollabTool {
+    /// Begins one.
+    SpawnAgent,
+    /// Sends one a message.
+    SendInput,
+    /// Waits for some.
+    Wait,
+    /// Ends one.
+    CloseAgent,
+}
+
+/// Where an agent of an agent stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CollabStatus {
+    /// At work.
+    Running,
+    /// Done.
+    Completed,
+    /// Failed.
+    Errored,
+    /// Ended.
+    Shutdown,
+}
+
+/// An agent of an agent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CollabAgent {
+    /// What it is called.
+    pub id: String,
+    /// Where it stands, as far as is known.
+    pub status: Option<CollabStatus>,
+    /// Its last words.
+    pub message: Option<String>,
 }
 
 impl FileChange {
@@ -123,9 +198,9 @@ impl ThreadItem {
     /// The item as it goes on the wire.
     pub fn json(&self) -> Value {
         match self {
-            ThreadItem::UserMessage { id, content } => {
-                json!({ "type": "userMessage", "id": id, "content": content })
-            }
+            ThreadItem::UserMessage { id, client_id, content } => json!({
+                "type": "userMessage", "id": id, "clientId": client_id, "content": content,
+            }),
             ThreadItem::AgentMessage { id, text } => {
                 json!({ "type": "agentMessage", "id": id, "text": text })
             }
@@ -163,6 +238,47 @@ impl ThreadItem {
                 "success": result.as_ref().map(|(success, _)| success),
                 "contentItems": result.as_ref().map(|(_, items)| items),
             }),
+            ThreadItem::McpToolCall {
+                id,
+                server,
+                tool,
+                arguments,
+                status,
+                result,
+                duration_ms,
+            } => {
+                let said = |text: &String| json!({ "content": [{ "type": "text", "text": text }] });
+                let (ok, failed) = match result {
+                    None => (None, None),
+                    Some(Ok(text)) => (Some(said(text)), None),
+                    Some(Err(why)) => (None, Some(json!({ "message": why }))),
+                };
+                json!({
+                    "type": "mcpToolCall", "id": id, "server": server, "tool": tool,
+                    "arguments": arguments, "status": status, "durationMs": duration_ms,
+                    "result": ok, "error": failed,
+                })
+            }
+            ThreadItem::CollabAgentToolCall {
+                id,
+                tool,
+                status,
+                sender,
+                receivers,
+                prompt,
+                model,
+            } => {
+                let states = receivers.iter().filter_map(|agent| {
+                    let state = json!({ "status": agent.status?, "message": agent.message });
+                    Some((agent.id.clone(), state))
+                });
+                json!({
+                    "type": "collabAgentToolCall", "id": id, "tool": tool, "status": status,
+                    "senderThreadId": sender, "prompt": prompt, "model": model,
+                    "receiverThreadIds": receivers.iter().map(|agent| &agent.id).collect::<Vec<_>>(),
+                    "agentsStates": states.collect::<serde_json::Map<_, _>>(),
+                })
+            }
         }
     }
 }
