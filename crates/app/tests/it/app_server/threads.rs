@@ -230,7 +230,7 @@ fn limits_are_those_of_the_thread_whatever_changes_between_its_turns() {
     std::fs::create_dir(env.path("work/sub")).unwrap();
     let transcript = env.path("transcript.jsonl");
     let model = transcript.to_str().unwrap();
-    let args = ["app-server", "--provider", "scripted", "--model", model, "--budget-tokens", "250"];
+    let args = ["app-server", "--provider", "scripted", "--model", model, "--max-turns", "2"];
     let mut raw = Raw::start(env.canon(&args));
     raw.initialize(&json!({}));
     let thread = raw.thread(json!({ "cwd": work(&env) }));
