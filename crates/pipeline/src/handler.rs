@@ -53,6 +53,8 @@ pub struct Stage {
     pub events: Events,
     /// Takes secrets out of what is written.
     pub redactor: Arc<Redactor>,
+    /// The handlers of the run, for stages that run another pipeline.
+    pub registry: Registry,
 }
 
 impl Stage {
@@ -95,12 +97,24 @@ impl Stage {
 pub trait Handler: Send + Sync {
     /// Runs one attempt.
     async fn execute(&self, stage: &Stage) -> Outcome;
+
+    /// Whether it keeps the node's `timeout` itself, because running out of time is no failure to
+    /// it. Otherwise an attempt that takes longer fails (ruling 23).
+    fn keeps_time(&self) -> bool {
+        false
+    }
+
+    /// Whether a `status.json` in the stage's directory speaks for the stage (ruling 7). Not where
+    /// no agent and no command works: nobody else then may answer in a person's place.
+    fn takes_written_verdict(&self) -> bool {
+        true
+    }
 }
 
-/// Handlers by the `type` that names them.
+/// Handlers by the `type` that names them. A clone costs nothing.
 #[derive(Clone, Default)]
 pub struct Registry {
-    handlers: HashMap<String, Arc<dyn Handler>>,
+    handlers: Arc<HashMap<String, Arc<dyn Handler>>>,
 }
 
 impl Registry {
@@ -111,7 +125,7 @@ impl Registry {
 
     /// Sets the handler of a type, in place of one that was there.
     pub fn register(&mut self, kind: impl Into<String>, handler: Arc<dyn Handler>) {
-        self.handlers.insert(kind.into(), handler);
+        Arc::make_mut(&mut self.handlers).insert(kind.into(), handler);
     }
 
     /// The handler of a kind.

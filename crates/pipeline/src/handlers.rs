@@ -1,25 +1,36 @@
 //! The handlers that come with the engine (Attractor §4).
 
 mod codergen;
+mod human;
 
 use std::sync::Arc;
 
 pub use codergen::Codergen;
+pub use human::Human;
 
 use crate::backend::{Backend, Simulation};
 use crate::graph::Kind;
 use crate::handler::Registry;
+use crate::interview::{Interviewer, Queue};
 
 /// What the handlers need to do their work.
 #[derive(Clone)]
 pub struct Standard {
     backend: Arc<dyn Backend>,
+    interviewer: Arc<dyn Interviewer>,
 }
 
 impl Standard {
-    /// Handlers whose models `backend` reaches.
+    /// Handlers whose models `backend` reaches, and whose gates nobody opens until
+    /// [`interviewer`](Self::interviewer) says who: they fail.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
-        Self { backend }
+        Self { backend, interviewer: Arc::new(Queue::of([])) }
+    }
+
+    /// Who answers at human gates.
+    #[must_use]
+    pub fn interviewer(self, interviewer: Arc<dyn Interviewer>) -> Self {
+        Self { interviewer, ..self }
     }
 
     /// Handlers that ask no model (§4.5).
@@ -34,6 +45,8 @@ impl Standard {
         let codergen = Arc::new(Codergen::agent(backend()));
         registry.register(Kind::Codergen.as_str(), codergen);
         registry.register(Kind::Prompt.as_str(), Arc::new(Codergen::one_call(backend())));
+        let human = Human::new(Arc::clone(&self.interviewer));
+        registry.register(Kind::WaitHuman.as_str(), Arc::new(human));
         registry
     }
 }

@@ -46,6 +46,10 @@ pub struct RunInfo {
     pub inputs: BTreeMap<String, String>,
     /// Where chance comes from.
     pub seed: u64,
+    /// The directory of the source, where the paths in it begin.
+    pub base: Option<PathBuf>,
+    /// How many managers stand above it.
+    pub depth: u32,
 }
 
 /// What a run needs beside its graph and its directory.
@@ -67,7 +71,7 @@ pub struct Environment {
 }
 
 /// What distinguishes a new run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct NewRun {
     /// Its id.
     pub id: String,
@@ -79,6 +83,11 @@ pub struct NewRun {
     pub context: BTreeMap<String, Value>,
     /// The repository that it works in, for the record.
     pub repository: Option<PathBuf>,
+    /// The directory of the source, where the paths in it begin; none for a source that lies
+    /// nowhere.
+    pub base: Option<PathBuf>,
+    /// How many managers stand above it: 0 for a run that somebody begins.
+    pub depth: u32,
 }
 
 /// A run that could not be begun, resumed or carried on. What a run comes to, failures of stages
@@ -220,6 +229,8 @@ pub async fn start(
         repository: new.repository,
         snapshot: snapshot.clone(),
         forked_from: None,
+        base: new.base,
+        depth: new.depth,
     };
     write_manifest(&directory, &graph, &header)?;
     let journal = Journal::create(&directory.journal(), header.clone())?;
@@ -285,6 +296,8 @@ fn engine(
         name: header.name.clone(),
         inputs: header.inputs.clone(),
         seed: header.seed,
+        base: header.base.clone(),
+        depth: header.depth,
     };
     let engine = Engine {
         graph,

@@ -117,12 +117,16 @@ impl Interviewer for Console {
 /// The question as it is shown.
 fn describe(question: &Question) -> String {
     let mut text = format!("[?] {}  ({})\n", plain(&question.text), plain(&question.stage));
+    let meta = |key: &str| question.metadata.get(key).and_then(serde_json::Value::as_str);
+    if let Some(after) = meta("after") {
+        let notes = meta("after_notes").map(|notes| format!(": {}", plain(notes)));
+        text.push_str(&format!("  after {}{}\n", plain(after), notes.unwrap_or_default()));
+    }
     for option in &question.options {
         text.push_str(&format!("  [{}] {}\n", plain(&option.key), plain(&option.label)));
     }
     if let Some(seconds) = question.timeout().map(|limit| limit.as_secs_f64()) {
-        let then = question.metadata.get("default_choice").and_then(serde_json::Value::as_str);
-        let then = match then {
+        let then = match meta("default_choice") {
             Some(choice) => format!("after that `{}` is taken", plain(choice)),
             None => "after that nothing is taken".to_owned(),
         };

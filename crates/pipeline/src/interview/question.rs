@@ -48,8 +48,8 @@ pub struct Question {
     pub timeout_seconds: Option<f64>,
     /// The stage that asks.
     pub stage: String,
-    /// Anything that a front end may want to show. Gates set `default_choice`, the label of what
-    /// is taken when nobody answers.
+    /// Anything that a front end may want to show. Gates set texts: `default_choice`, the label of
+    /// what is taken when nobody answers; `after`, the stage before and how it ended; `after_notes`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, Value>,
 }

@@ -48,7 +48,11 @@ async fn try_run(engine: &Engine, attempt: Attempt) -> Result<Attempted, String>
     }
     let stage = stage(engine, attempt).await?;
     let outcome = work(engine, &stage).await;
-    let mut outcome = verdict::settle(&stage, outcome);
+    let handler = engine.registry.get(&stage.graph.kind(stage.node));
+    let mut outcome = match handler {
+        Some(handler) if !handler.takes_written_verdict() => outcome,
+        _ => verdict::settle(&stage, outcome),
+    };
     outcome.redact(&engine.redactor);
     verdict::write(&stage.dir, &outcome)
         .map_err(|error| format!("cannot write status.json in {}: {error}", stage.dir.display()))?;
@@ -84,6 +88,7 @@ async fn stage(engine: &Engine, attempt: Attempt) -> Result<Stage, String> {
         cancel,
         events: engine.events.clone(),
         redactor: Arc::clone(&engine.redactor),
+        registry: engine.registry.clone(),
     })
 }
 
@@ -94,7 +99,7 @@ async fn work(engine: &Engine, stage: &Stage) -> Outcome {
         return Outcome::fail(format!("no handler is registered for the type `{kind}`"));
     };
     let mut handled = Box::pin(guarded(handler.as_ref(), stage));
-    let limit = stage.node().timeout();
+    let limit = if handler.keeps_time() { None } else { stage.node().timeout() };
     let over = async {
         match limit {
             Some(limit) => tokio::time::sleep(limit).await,

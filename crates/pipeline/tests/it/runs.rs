@@ -130,7 +130,7 @@ fn new_run() -> NewRun {
         seed: 1,
         inputs: BTreeMap::new(),
         context: BTreeMap::new(),
-        repository: None,
+        ..NewRun::default()
     }
 }
 
