@@ -32,6 +32,12 @@ pub trait Backend: Send + Sync {
     fn text_is_verdict(&self) -> bool {
         false
     }
+
+    /// Whether it has the session of an [`LlmCall::thread`] and would go on with it. A prompt for a
+    /// session that is gone, as after a resumption, tells what happened (§5.3).
+    fn holds(&self, _thread: &str) -> bool {
+        false
+    }
 }
 
 /// What a stage wants of a model.
@@ -42,12 +48,9 @@ pub struct LlmCall<'a> {
     pub stage: &'a Stage,
     /// What the model is told, whole.
     pub prompt: String,
-    /// What a session that begins with this call is told before the prompt; one that goes on knows
-    /// it. Empty unless there is a `thread`.
-    pub opening: String,
     /// How much of the run the prompt carries (§5.4).
     pub fidelity: Fidelity,
-    /// The session that the call goes on with, or begins: unique within the run, and not shared by
+    /// The session that the call goes on with, or begins: unique among all runs, and not shared by
     /// branches (ruling 15). None: a session of its own.
     pub thread: Option<String>,
     /// The model; none: the backend's own choice.
@@ -85,7 +88,6 @@ impl<'a> LlmCall<'a> {
         Self {
             stage,
             prompt: prompt.into(),
-            opening: String::new(),
             fidelity: Fidelity::Compact,
             thread: None,
             model: graph.llm_model(node),

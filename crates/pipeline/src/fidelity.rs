@@ -16,36 +16,36 @@ pub use preamble::{Told, preamble};
 pub struct Carried {
     /// The mode: that of the edge, else of the node, else of the graph, else `compact`.
     pub fidelity: Fidelity,
-    /// The session that it shares (ruling 15): with `full`, and after a resumption that degraded
-    /// it, so that the stages after it go on with a session that was told what happened.
+    /// The session that it shares, where the mode is `full` (ruling 15).
     pub thread: Option<String>,
-    /// What stands before the instruction.
+    /// What stands before the instruction; empty where a session goes on.
     pub preamble: String,
-    /// What a session that begins is told; empty without a thread.
-    pub opening: String,
     /// What the context keeps, so that later stages find the thread of this one.
     pub remember: Option<(String, Value)>,
 }
 
-/// Finds out what is carried into a stage. The first stage after a resumption cannot have `full`,
-/// for sessions are not kept on disk: it has `summary:high`.
-pub fn carried(stage: &Stage) -> Carried {
+/// Finds out what is carried into a stage; `holds` says whether there is a session of a thread.
+///
+/// Sessions are not kept on disk: a stage that would go on with one that is gone has `summary:high`
+/// instead, and so has the first stage after a resumption (§5.3). It begins the thread's session
+/// anew, with which the stages after it go on.
+pub fn carried(stage: &Stage, holds: impl Fn(&str) -> bool) -> Carried {
     let wanted = wanted(stage);
     if wanted != Fidelity::Full {
         let preamble = told(stage, wanted);
-        let opening = String::new();
-        return Carried { fidelity: wanted, thread: None, preamble, opening, remember: None };
+        return Carried { fidelity: wanted, thread: None, preamble, remember: None };
     }
     let key = thread::key(stage);
-    let thread = Some(thread::qualified(stage, &key));
+    let thread = thread::qualified(stage, &key);
+    let (fidelity, preamble) = if holds(&thread) {
+        (Fidelity::Full, String::new())
+    } else if stage.resumed || thread::was_used(&stage.context, &key) {
+        (Fidelity::SummaryHigh, told(stage, Fidelity::SummaryHigh))
+    } else {
+        (Fidelity::Full, told(stage, Fidelity::Truncate))
+    };
     let remember = Some((thread::memory(stage.node().id()), Value::from(key)));
-    if stage.resumed {
-        let fidelity = Fidelity::SummaryHigh;
-        let preamble = told(stage, fidelity);
-        return Carried { fidelity, thread, preamble, opening: String::new(), remember };
-    }
-    let opening = told(stage, Fidelity::Truncate);
-    Carried { fidelity: wanted, thread, preamble: String::new(), opening, remember }
+    Carried { fidelity, thread: Some(thread), preamble, remember }
 }
 
 /// The mode before a resumption is looked at.

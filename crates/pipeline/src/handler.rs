@@ -9,6 +9,7 @@ use canon_exec::ExecutionEnvironment;
 use canon_runtime::secret::Redactor;
 use tokio_util::sync::CancellationToken;
 
+use crate::artifacts::{self, ArtifactError, ArtifactInfo, Artifacts};
 use crate::context::Context;
 use crate::engine::{AttemptId, Remaining};
 use crate::graph::{EdgeIx, Graph, Kind, Node, NodeIx};
@@ -55,6 +56,8 @@ pub struct Stage {
     pub redactor: Arc<Redactor>,
     /// The handlers of the run, for stages that run another pipeline.
     pub registry: Registry,
+    /// The artifacts of the run (§5.5).
+    pub artifacts: Arc<Artifacts>,
 }
 
 impl Stage {
@@ -69,6 +72,15 @@ impl Stage {
     /// What the file system says.
     pub fn write(&self, name: &str, text: &str) -> std::io::Result<()> {
         std::fs::write(self.dir.join(name), self.redactor.redact(text).as_bytes())
+    }
+
+    /// Keeps something larger than what belongs into the context, under a name; the same name of
+    /// another attempt of this visit is replaced.
+    ///
+    /// # Errors
+    /// [`ArtifactError`].
+    pub fn keep(&self, name: &str, data: serde_json::Value) -> Result<ArtifactInfo, ArtifactError> {
+        self.artifacts.store(&artifacts::id_of(&self.attempt, name), name, data)
     }
 
     /// Environment variables that commands of a stage get: `ATTRACTOR_NODE_ID`,

@@ -11,6 +11,7 @@
 //! # Ok::<(), canon_pipeline::Refused>(())
 //! ```
 
+pub mod artifacts;
 pub mod backend;
 pub mod check;
 pub mod condition;

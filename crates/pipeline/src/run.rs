@@ -29,6 +29,7 @@ pub use history::{Done, History};
 pub use resume::From;
 pub use workspaces::{Shared, WorkspaceError, Workspaces};
 
+use crate::artifacts::{ArtifactError, Artifacts};
 use crate::engine::{Budget, Finish, Machine, Plan, ReplayError, Setup};
 use crate::graph::{Dialect, Graph};
 use crate::handler::Registry;
@@ -133,6 +134,9 @@ pub enum RunError {
     /// The workspace.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
+    /// The artifacts.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
 }
 
 /// How a run ended, and what it came to.
@@ -176,6 +180,7 @@ struct Engine {
     workspaces: Arc<dyn Workspaces>,
     events: Events,
     redactor: Arc<Redactor>,
+    artifacts: Arc<Artifacts>,
 }
 
 /// What identifies a graph: the digest of what is run, transforms included; comments and layout do
@@ -237,7 +242,7 @@ pub async fn start(
     let setup = setup_of(&header, environment.budget);
     let mut machine = Machine::new(Arc::clone(&plan), setup);
     let effects = machine.apply(crate::engine::Input::Begin, begun);
-    let (engine, rest) = engine(graph, plan, directory, &header, environment);
+    let (engine, rest) = engine(graph, plan, directory, &header, environment)?;
     let mut driver = driver::Driver::new(engine, machine, journal, rest);
     driver.prepare_root();
     driver.run(effects).await
@@ -262,7 +267,7 @@ pub async fn resume(
     }
     let setup = setup_of(&header, environment.budget);
     let replayed = resume::replayed(&plan, setup, contents, &from, &mut journal)?;
-    let (engine, rest) = engine(graph, plan, directory, &header, environment);
+    let (engine, rest) = engine(graph, plan, directory, &header, environment)?;
     let mut driver = driver::Driver::new(engine, replayed.machine, journal, rest);
     driver.resume(replayed.history, replayed.unwritten)?;
     driver.go_on().await
@@ -290,7 +295,7 @@ fn engine(
     directory: RunDirectory,
     header: &Header,
     environment: Environment,
-) -> (Arc<Engine>, Rest) {
+) -> Result<(Arc<Engine>, Rest), RunError> {
     let info = RunInfo {
         id: header.run.clone(),
         name: header.name.clone(),
@@ -299,17 +304,20 @@ fn engine(
         base: header.base.clone(),
         depth: header.depth,
     };
+    let redactor = environment.redactor;
+    let artifacts = Artifacts::open(directory.artifacts(), Arc::clone(&redactor))?;
     let engine = Engine {
         graph,
         plan,
         directory,
-        events: Events::new(&info.id, environment.events, Arc::clone(&environment.redactor)),
+        events: Events::new(&info.id, environment.events, Arc::clone(&redactor)),
         info: Arc::new(info),
         registry: environment.registry,
         workspaces: environment.workspaces,
-        redactor: environment.redactor,
+        redactor,
+        artifacts: Arc::new(artifacts),
     };
-    (Arc::new(engine), Rest { cancel: environment.cancel, wall: environment.wall })
+    Ok((Arc::new(engine), Rest { cancel: environment.cancel, wall: environment.wall }))
 }
 
 fn make(directory: &RunDirectory, source: &str) -> Result<(), RunError> {

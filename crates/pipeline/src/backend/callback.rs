@@ -17,11 +17,7 @@ where
     T: Future<Output = Result<Reply, BackendError>> + Send,
 {
     async fn run(&self, call: &LlmCall<'_>) -> Result<Reply, BackendError> {
-        let prompt = match call.opening.as_str() {
-            "" => call.prompt.clone(),
-            opening => format!("{opening}\n\n{}", call.prompt),
-        };
-        (self.0)(call.stage.clone(), prompt).await
+        (self.0)(call.stage.clone(), call.prompt.clone()).await
     }
 
     fn text_is_verdict(&self) -> bool {

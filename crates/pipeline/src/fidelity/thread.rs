@@ -1,11 +1,20 @@
 //! Which session a stage shares (Attractor §5.4, ruling 15).
 
+use crate::context::Context;
 use crate::graph::{Kind, Subgraph};
 use crate::handler::Stage;
 
+const MEMORY: &str = "internal.thread.";
+
 /// The context's key for the thread that a node used last.
 pub(super) fn memory(node: &str) -> String {
-    format!("internal.thread.{node}")
+    format!("{MEMORY}{node}")
+}
+
+/// Whether a stage before this one used the thread.
+pub(super) fn was_used(context: &Context, key: &str) -> bool {
+    let threads = context.iter().filter(|(name, _)| name.starts_with(MEMORY));
+    threads.map(|(_, thread)| thread.as_str()).any(|thread| thread == Some(key))
 }
 
 /// The thread of a stage: the node's own, else the edge's, else the graph's, else the class of the
@@ -40,7 +49,7 @@ fn previous(stage: &Stage) -> &str {
     before.or_else(|| stage.previous.map(|node| stage.graph.id(node))).unwrap_or_default()
 }
 
-/// The thread's name within the run: other branches and restarts have their own.
+/// The thread's name among all runs: other branches and restarts have their own.
 pub(super) fn qualified(stage: &Stage, key: &str) -> String {
-    format!("{}/{}:{key}", stage.attempt.restart, stage.attempt.frame)
+    format!("{}/{}/{}:{key}", stage.run.id, stage.attempt.restart, stage.attempt.frame)
 }

@@ -30,20 +30,24 @@ impl Codergen {
     }
 
     async fn attempt(&self, stage: &Stage) -> Result<Outcome, BackendError> {
-        let carried = fidelity::carried(stage);
+        let carried = fidelity::carried(stage, |thread| self.backend.holds(thread));
         let instruction = instruction::of(stage, !self.backend.text_is_verdict());
         let call = LlmCall {
             prompt: join(&carried.preamble, &instruction),
-            opening: carried.opening,
             fidelity: carried.fidelity,
             thread: carried.thread,
             tools: self.tools,
             ..LlmCall::new(stage, "")
         };
-        write(stage, "prompt.md", &join(&call.opening, &call.prompt))?;
+        write(stage, "prompt.md", &call.prompt)?;
         let reply = backend::ask(self.backend.as_ref(), &call).await?;
         if !reply.text.is_empty() {
             write(stage, "response.md", &reply.text).map_err(|error| error.used(reply.usage))?;
+        }
+        for (name, data) in &reply.artifacts {
+            stage.keep(name, data.clone()).map_err(|error| {
+                BackendError::new(BackendErrorKind::Permanent, error.to_string()).used(reply.usage)
+            })?;
         }
         let mut outcome = conclude::outcome(stage, reply, self.backend.text_is_verdict());
         if let Some((key, value)) = carried.remember {

@@ -49,15 +49,28 @@ async fn try_run(engine: &Engine, attempt: Attempt) -> Result<Attempted, String>
     let stage = stage(engine, attempt).await?;
     let outcome = work(engine, &stage).await;
     let handler = engine.registry.get(&stage.graph.kind(stage.node));
-    let mut outcome = match handler {
+    let outcome = match handler {
         Some(handler) if !handler.takes_written_verdict() => outcome,
         _ => verdict::settle(&stage, outcome),
     };
+    let usage = outcome.usage;
+    // What was used counts, whatever becomes of the files.
+    Ok(conclude(engine, &stage, outcome).await.unwrap_or_else(|reason| Attempted {
+        outcome: Outcome { usage, ..Outcome::fail(reason) },
+        snapshot: None,
+    }))
+}
+
+/// Puts on disk what came of a stage.
+async fn conclude(engine: &Engine, stage: &Stage, outcome: Outcome) -> Result<Attempted, String> {
+    let mut outcome = outcome;
     outcome.redact(&engine.redactor);
+    let large = engine.artifacts.take_large(&stage.attempt, &mut outcome);
+    large.map_err(|error| error.to_string())?;
     verdict::write(&stage.dir, &outcome)
         .map_err(|error| format!("cannot write status.json in {}: {error}", stage.dir.display()))?;
-    let snapshot = engine.workspaces.commit(&id, &outcome).await.map_err(|e| e.to_string())?;
-    Ok(Attempted { outcome, snapshot })
+    let snapshot = engine.workspaces.commit(&stage.attempt, &outcome).await;
+    Ok(Attempted { snapshot: snapshot.map_err(|error| error.to_string())?, outcome })
 }
 
 async fn stage(engine: &Engine, attempt: Attempt) -> Result<Stage, String> {
@@ -89,6 +102,7 @@ async fn stage(engine: &Engine, attempt: Attempt) -> Result<Stage, String> {
         events: engine.events.clone(),
         redactor: Arc::clone(&engine.redactor),
         registry: engine.registry.clone(),
+        artifacts: Arc::clone(&engine.artifacts),
     })
 }
 

@@ -48,11 +48,6 @@ impl RunDirectory {
         self.root.join("artifacts")
     }
 
-    /// How many artifacts there are.
-    pub(crate) fn count_artifacts(&self) -> usize {
-        fs::read_dir(self.artifacts()).map_or(0, |entries| entries.flatten().count())
-    }
-
     /// Where stages of a restart and frame have their directories.
     pub fn logs_root(&self, restart: u32, frame: &FrameId) -> PathBuf {
         let mut path = self.root.clone();

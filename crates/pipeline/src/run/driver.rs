@@ -185,7 +185,7 @@ impl Driver {
         match effect {
             Effect::Record(_) | Effect::Finish(_) => {}
             Effect::Emit(EventKind::PipelineCompleted { duration_ms, .. }) => {
-                let artifact_count = self.engine.directory.count_artifacts();
+                let artifact_count = self.engine.artifacts.len();
                 let completed = EventKind::PipelineCompleted { duration_ms, artifact_count };
                 self.engine.events.emit(completed);
             }
