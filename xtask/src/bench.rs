@@ -4,7 +4,6 @@ mod agent;
 mod llm;
 mod orchestrator;
 pub(crate) mod peers;
-#[cfg(feature = "bench")]
 mod pipeline;
 mod proc;
 mod startup;
@@ -21,16 +20,9 @@ pub(crate) struct Bench {
     pub(crate) run: fn(&[String]) -> Result<(), Failure>,
 }
 
-/// Add a bench here. A module that needs one of our crates goes behind `#[cfg(feature = "bench")]`, its line as well.
-const BENCHES: &[Bench] = &[
-    startup::BENCH,
-    orchestrator::BENCH,
-    agent::BENCH,
-    #[cfg(feature = "bench")]
-    pipeline::BENCH,
-    llm::BENCH,
-    peers::BENCH,
-];
+/// Add a bench here. A module that needs `canon-testkit` goes behind `#[cfg(feature = "bench")]`, its line as well.
+const BENCHES: &[Bench] =
+    &[startup::BENCH, orchestrator::BENCH, agent::BENCH, pipeline::BENCH, llm::BENCH, peers::BENCH];
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let Some((name, rest)) = args.split_first() else {

@@ -5,7 +5,6 @@
 //! stages with a commit each, growing with the square of their number; it cannot be had here, so
 //! the peer beside each line is a shell script that runs the same commands, and commits likewise.
 
-mod engine;
 mod graphs;
 
 use std::fs;
@@ -17,7 +16,7 @@ use self::graphs::{fan, line, simulated};
 use super::watch::{Watched, watch};
 use super::{Bench, canon};
 use crate::failure::Failure;
-use crate::workspace::{run as run_command, target};
+use crate::workspace::{cargo, run as run_command, target};
 
 pub(crate) const BENCH: Bench = Bench {
     name: "pipeline",
@@ -45,7 +44,7 @@ fn run(args: &[String]) -> Result<(), Failure> {
     };
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("load {} before the start", load.split(' ').next().unwrap_or("?"));
-    engine::print()?;
+    engine()?;
     let canon = canon()?;
     let place = || Place::make(&canon);
     println!(
@@ -67,6 +66,12 @@ fn run(args: &[String]) -> Result<(), Failure> {
     single(&place()?, "1,000 simulated stages", &simulated(1_000), 1_002)?;
     let longest = lengths.last().copied().unwrap_or(10);
     resume(&place()?, longest)
+}
+
+/// The machine alone, by the crate's own program.
+fn engine() -> Result<(), Failure> {
+    let args = ["bench", "--quiet", "--package", "canon-pipeline", "--bench", "engine"];
+    run_command(&mut cargo(args))
 }
 
 impl Place {
