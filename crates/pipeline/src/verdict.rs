@@ -90,6 +90,19 @@ fn of_value(mut value: Value) -> Result<Outcome, String> {
 /// The verdict in the last JSON object of a text, if the text ends with one: bare, or in a code
 /// fence. An object without a verdict's key is none.
 pub fn trailing(text: &str) -> Option<Outcome> {
+    let object = trailing_object(text)?;
+    let named = object.contains_key("outcome") || object.contains_key("status");
+    named.then(|| of_value(Value::Object(object)).ok()).flatten()
+}
+
+/// [`trailing`] where nobody asked for a verdict, and an object with a `status` may be the result
+/// itself: only one with `outcome` counts.
+pub fn trailing_unasked(text: &str) -> Option<Outcome> {
+    let object = trailing_object(text)?;
+    object.contains_key("outcome").then(|| of_value(Value::Object(object)).ok()).flatten()
+}
+
+fn trailing_object(text: &str) -> Option<Map<String, Value>> {
     let text = text.trim_end();
     let text = text.strip_suffix("```").map_or(text, str::trim_end);
     if !text.ends_with('}') {
@@ -98,12 +111,9 @@ pub fn trailing(text: &str) -> Option<Outcome> {
     // Only where the outermost brace stands does the rest parse as a whole. A verdict has few.
     let from = text.floor_char_boundary(text.len().saturating_sub(64 * 1024));
     let tail = &text[from..];
-    let object = tail
-        .rmatch_indices('{')
+    tail.rmatch_indices('{')
         .take(1024)
-        .find_map(|(at, _)| serde_json::from_str::<Map<String, Value>>(&tail[at..]).ok())?;
-    let named = object.contains_key("outcome") || object.contains_key("status");
-    named.then(|| of_value(Value::Object(object)).ok()).flatten()
+        .find_map(|(at, _)| serde_json::from_str::<Map<String, Value>>(&tail[at..]).ok())
 }
 
 /// What counts for a stage: a status file that was written while it ran wins over what its handler

@@ -45,8 +45,10 @@ async fn pipeline_11_6_a_gate_offers_the_labels_of_its_edges_and_takes_the_chose
     assert_eq!((question.kind, question.stage.as_str()), (QuestionType::MultipleChoice, "gate"));
     let options: Vec<_> = question.options.iter().map(|o| (&*o.key, &*o.label)).collect();
     assert_eq!(options, [("S", "[S] Ship"), ("F", "[F] Fix")]);
-    assert!(events.iter().any(|event| matches!(event,
-        EventKind::InterviewStarted { stage, question } if stage == "gate" && question == "Ship?")));
+    assert!(
+        events.iter().any(|event| matches!(event,
+        EventKind::InterviewStarted { stage, question } if stage == "gate" && question == "Ship?"))
+    );
     assert!(events.iter().any(|event| matches!(event,
         EventKind::InterviewCompleted { by, answer, .. } if by == "ada" && answer == "f")));
 }
@@ -107,7 +109,8 @@ async fn ruling_pipeline_10_a_timeout_takes_the_default_or_is_a_retry() {
     });
     assert_eq!(timeout, Some(900_000));
     // Without a default: RETRY, as often as the node says.
-    let (end, events) = Place::asking(silent()).start(&with("human.timeout=1s max_retries=2")).await;
+    let (end, events) =
+        Place::asking(silent()).start(&with("human.timeout=1s max_retries=2")).await;
     assert_eq!(end.finish.status, Status::Fail);
     assert!(end.finish.reason.unwrap().contains("human gate timeout, no default"));
     let timeouts = events.iter().filter(|e| matches!(e, EventKind::InterviewTimeout { .. }));
@@ -183,5 +186,8 @@ async fn a_recorded_run_can_be_played_again() {
     let other = SHIP.replace("Ship?", "Ship it now?");
     let (end, _) = Place::asking(Queue::replay(&file).unwrap()).start(&pipeline(&other)).await;
     let reason = end.finish.reason.unwrap();
-    assert!(reason.contains("no answer for stage `gate` to the question `Ship it now?`"), "{reason}");
+    assert!(
+        reason.contains("no answer for stage `gate` to the question `Ship it now?`"),
+        "{reason}"
+    );
 }

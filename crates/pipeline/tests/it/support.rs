@@ -68,7 +68,7 @@ impl Place {
             workspaces: Arc::new(Shared(Arc::new(local))),
             events: Some(events),
             cancel: self.cancel.clone(),
-            budget: self.budget.clone(),
+            budget: self.budget,
             wall: None,
             redactor: Arc::new(Redactor::default()),
         };

@@ -1,5 +1,6 @@
 //! From a reply to an outcome (ruling 6).
 
+use super::instruction;
 use crate::backend::Reply;
 use crate::handler::Stage;
 use crate::outcome::{FailureClass, Outcome, Status};
@@ -13,7 +14,11 @@ const LAST_RESPONSE: usize = 200;
 pub(super) fn outcome(stage: &Stage, reply: Reply, text_is_verdict: bool) -> Outcome {
     let Reply { text, outcome, usage, notes, .. } = reply;
     let id = stage.node().id();
-    let mut ended = match outcome.or_else(|| verdict::trailing(&text)) {
+    let written = || match instruction::wants_verdict(stage) {
+        true => verdict::trailing(&text),
+        false => verdict::trailing_unasked(&text),
+    };
+    let mut ended = match outcome.or_else(written) {
         Some(explicit) => explicit,
         None if stage.node().goal_gate() && !text_is_verdict => no_verdict(id),
         None => Outcome::of(Status::Success),

@@ -26,11 +26,13 @@ fn task(stage: &Stage) -> String {
     }
 }
 
-/// Asked for at goal gates, and where several ways lead on.
+/// Whether the run depends on a verdict: at goal gates, and where several ways lead on.
+pub(super) fn wants_verdict(stage: &Stage) -> bool {
+    stage.node().goal_gate() || stage.graph.outgoing(stage.node).len() > 1
+}
+
 fn verdict(stage: &Stage) -> Option<String> {
-    let ways = stage.graph.outgoing(stage.node);
-    let gate = stage.node().goal_gate();
-    if !gate && ways.len() < 2 {
+    if !wants_verdict(stage) {
         return None;
     }
     let mut lines = vec![
@@ -50,7 +52,7 @@ fn verdict(stage: &Stage) -> Option<String> {
             labels.join(", ")
         ));
     }
-    let without = if gate {
+    let without = if stage.node().goal_gate() {
         "Without this object your work does not count, whatever else you write."
     } else {
         "Without this object the task counts as done."
