@@ -2,11 +2,13 @@
 
 mod callback;
 mod simulation;
+mod tool_hooks;
 
 use async_trait::async_trait;
 
 pub use callback::Callback;
 pub use simulation::Simulation;
+pub use tool_hooks::{ToolCall, ToolHooks};
 
 use crate::graph::Fidelity;
 use crate::handler::Stage;
@@ -67,24 +69,12 @@ pub struct LlmCall<'a> {
     pub hooks: ToolHooks<'a>,
 }
 
-/// Shell commands around each call of a tool (§9.7); a node's own come before the graph's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ToolHooks<'a> {
-    /// Before it; if it exits with another code than 0, the call is left out.
-    pub pre: Option<&'a str>,
-    /// After it.
-    pub post: Option<&'a str>,
-}
-
 impl<'a> LlmCall<'a> {
     /// One call in a session of its own, without tools; model, effort and hooks are the node's.
     pub fn new(stage: &'a Stage, prompt: impl Into<String>) -> Self {
         let (graph, node) = (&stage.graph, stage.node);
-        let attr = |key: &str| {
-            let own = graph.node(node).attrs().non_empty(key);
-            own.or_else(|| graph.attrs().non_empty(key))
-        };
-        let fallbacks = attr("llm_fallback").unwrap_or_default().split(',').map(str::trim);
+        let fallbacks = graph.inherited(node, &["llm_fallback"]).unwrap_or_default();
+        let fallbacks = fallbacks.split(',').map(str::trim);
         Self {
             stage,
             prompt: prompt.into(),
@@ -95,7 +85,7 @@ impl<'a> LlmCall<'a> {
             effort: graph.reasoning_effort(node),
             fallbacks: fallbacks.filter(|model| !model.is_empty()).collect(),
             tools: false,
-            hooks: ToolHooks { pre: attr("tool_hooks.pre"), post: attr("tool_hooks.post") },
+            hooks: ToolHooks::of(stage),
         }
     }
 }

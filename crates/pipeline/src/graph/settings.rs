@@ -177,7 +177,8 @@ impl Graph {
         self.inherited(node, &EFFORT).unwrap_or("high")
     }
 
-    fn inherited<'a>(&'a self, node: NodeIx, keys: &[&str]) -> Option<&'a str> {
+    /// The text of the first key that is set on a node, else on the graph.
+    pub(crate) fn inherited<'a>(&'a self, node: NodeIx, keys: &[&str]) -> Option<&'a str> {
         first_text(self.node(node).attrs(), keys).or_else(|| first_text(self.attrs(), keys))
     }
 

@@ -8,3 +8,4 @@ mod runs;
 // Not every module uses all of it.
 #[allow(unreachable_pub, dead_code)]
 mod support;
+mod tool_hooks;
