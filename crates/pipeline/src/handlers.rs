@@ -1,12 +1,18 @@
 //! The handlers that come with the engine (Attractor §4).
 
 mod codergen;
+mod fan_in;
 mod human;
+mod tool;
+mod wait;
 
 use std::sync::Arc;
 
 pub use codergen::Codergen;
+pub use fan_in::FanIn;
 pub use human::Human;
+pub use tool::Tool;
+pub use wait::Wait;
 
 use crate::backend::{Backend, Simulation};
 use crate::graph::Kind;
@@ -47,6 +53,9 @@ impl Standard {
         registry.register(Kind::Prompt.as_str(), Arc::new(Codergen::one_call(backend())));
         let human = Human::new(Arc::clone(&self.interviewer));
         registry.register(Kind::WaitHuman.as_str(), Arc::new(human));
+        registry.register(Kind::Tool.as_str(), Arc::new(Tool));
+        registry.register(Kind::Wait.as_str(), Arc::new(Wait));
+        registry.register(Kind::FanIn.as_str(), Arc::new(FanIn::new(backend())));
         registry
     }
 }

@@ -102,7 +102,8 @@ pub fn trailing_unasked(text: &str) -> Option<Outcome> {
     object.contains_key("outcome").then(|| of_value(Value::Object(object)).ok()).flatten()
 }
 
-fn trailing_object(text: &str) -> Option<Map<String, Value>> {
+/// The last JSON object of a text, if the text ends with one: bare, or in a code fence.
+pub(crate) fn trailing_object(text: &str) -> Option<Map<String, Value>> {
     let text = text.trim_end();
     let text = text.strip_suffix("```").map_or(text, str::trim_end);
     if !text.ends_with('}') {

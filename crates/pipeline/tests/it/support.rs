@@ -16,15 +16,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// A directory to run in (`work`), and the run's own (`logs`).
-pub struct Place {
-    pub temp: tempfile::TempDir,
-    pub cancel: CancellationToken,
-    pub registry: Registry,
-    pub budget: Budget,
+pub(crate) struct Place {
+    pub(crate) temp: tempfile::TempDir,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) registry: Registry,
+    pub(crate) budget: Budget,
 }
 
 impl Place {
-    pub fn new(standard: Standard) -> Self {
+    pub(crate) fn new(standard: Standard) -> Self {
         let temp = tempfile::tempdir().unwrap();
         std::fs::create_dir(temp.path().join("work")).unwrap();
         Self {
@@ -35,32 +35,32 @@ impl Place {
         }
     }
 
-    pub fn simulated() -> Self {
+    pub(crate) fn simulated() -> Self {
         Self::new(Standard::simulated())
     }
 
-    pub fn with_backend(backend: impl Backend + 'static) -> Self {
+    pub(crate) fn with_backend(backend: impl Backend + 'static) -> Self {
         Self::new(Standard::new(Arc::new(backend)))
     }
 
-    pub fn asking(interviewer: impl Interviewer + 'static) -> Self {
+    pub(crate) fn asking(interviewer: impl Interviewer + 'static) -> Self {
         Self::new(Standard::simulated().interviewer(Arc::new(interviewer)))
     }
 
-    pub fn work(&self) -> std::path::PathBuf {
+    pub(crate) fn work(&self) -> std::path::PathBuf {
         self.temp.path().join("work")
     }
 
-    pub fn logs(&self) -> std::path::PathBuf {
+    pub(crate) fn logs(&self) -> std::path::PathBuf {
         self.temp.path().join("logs")
     }
 
-    pub fn read(&self, path: impl AsRef<Path>) -> String {
+    pub(crate) fn read(&self, path: impl AsRef<Path>) -> String {
         let path = self.logs().join(path);
         std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
     }
 
-    pub fn environment(&self) -> (Environment, mpsc::UnboundedReceiver<Event>) {
+    pub(crate) fn environment(&self) -> (Environment, mpsc::UnboundedReceiver<Event>) {
         let local = LocalExecutionEnvironment::new(self.work()).unwrap();
         let (events, received) = mpsc::unbounded_channel();
         let environment = Environment {
@@ -75,7 +75,7 @@ impl Place {
         (environment, received)
     }
 
-    pub async fn try_start(&self, source: &str) -> (Result<End, RunError>, Vec<EventKind>) {
+    pub(crate) async fn try_start(&self, source: &str) -> (Result<End, RunError>, Vec<EventKind>) {
         let (environment, events) = self.environment();
         let new = NewRun {
             id: "run_1".to_owned(),
@@ -88,24 +88,24 @@ impl Place {
         (end, drained(events))
     }
 
-    pub async fn start(&self, source: &str) -> (End, Vec<EventKind>) {
+    pub(crate) async fn start(&self, source: &str) -> (End, Vec<EventKind>) {
         let (end, events) = self.try_start(source).await;
         (end.unwrap(), events)
     }
 
-    pub async fn resume(&self, source: &str) -> End {
+    pub(crate) async fn resume(&self, source: &str) -> End {
         let (environment, _events) = self.environment();
         let directory = RunDirectory::new(self.logs());
         resume(graph(source), directory, From::Here, environment).await.unwrap()
     }
 }
 
-pub fn graph(source: &str) -> Graph {
+pub(crate) fn graph(source: &str) -> Graph {
     Graph::parse(source).unwrap().graph
 }
 
 /// A graph with a start and an exit.
-pub fn pipeline(body: &str) -> String {
+pub(crate) fn pipeline(body: &str) -> String {
     format!("digraph g {{ start [shape=Mdiamond] exit [shape=Msquare] {body} }}")
 }
 
