@@ -16,6 +16,7 @@ pub use frame::{FrameId, Snapshot};
 pub use io::{AttemptId, Effect, EventKind, Execute, Finish, Hop, Input, Remaining, StageRecord};
 pub use machine::{Budget, Machine, Setup};
 pub use plan::Plan;
+pub(crate) use plan::Seen;
 pub use random::Random;
 pub use replay::{ReplayError, Replayed, replay};
 pub use retry::RetryPolicy;

@@ -3,6 +3,7 @@
 mod codergen;
 mod fan_in;
 mod human;
+mod manager;
 mod tool;
 mod wait;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 pub use codergen::Codergen;
 pub use fan_in::FanIn;
 pub use human::Human;
+pub use manager::Manager;
 pub use tool::Tool;
 pub use wait::Wait;
 
@@ -55,6 +57,7 @@ impl Standard {
         registry.register(Kind::WaitHuman.as_str(), Arc::new(human));
         registry.register(Kind::Tool.as_str(), Arc::new(Tool));
         registry.register(Kind::Wait.as_str(), Arc::new(Wait));
+        registry.register(Kind::ManagerLoop.as_str(), Arc::new(Manager::new(backend())));
         registry.register(Kind::FanIn.as_str(), Arc::new(FanIn::new(backend())));
         registry
     }

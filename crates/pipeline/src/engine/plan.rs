@@ -292,9 +292,9 @@ impl std::fmt::Display for Guard {
 }
 
 /// What a condition sees.
-struct Seen<'a> {
-    outcome: &'a Outcome,
-    context: &'a Context,
+pub(crate) struct Seen<'a> {
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) context: &'a Context,
 }
 
 impl Lookup for Seen<'_> {

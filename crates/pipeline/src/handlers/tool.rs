@@ -9,8 +9,8 @@ use crate::outcome::{FailureClass, Outcome};
 /// Bytes of each stream that are kept at all.
 const MAX_OUTPUT: usize = 16 << 20;
 
-/// Bytes of the output that later stages see.
-const MAX_CONTEXT: usize = 32 << 10;
+/// Bytes of the output that later stages see: few enough to stay in the context whole.
+const MAX_CONTEXT: usize = 8 << 10;
 
 /// Bytes of what a command complained of, in the reason of its failure.
 const MAX_REASON: usize = 2 << 10;

@@ -6,6 +6,7 @@
 mod fan_ins;
 mod gates;
 mod llm;
+mod managers;
 mod runs;
 mod support;
 mod tool_hooks;
