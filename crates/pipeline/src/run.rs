@@ -5,8 +5,10 @@ mod checkpoint;
 mod directory;
 mod driver;
 mod events;
+pub mod git;
 mod history;
 pub mod journal;
+mod list;
 mod resume;
 mod workspaces;
 
@@ -26,6 +28,7 @@ pub(crate) use directory::file_name;
 pub use events::{Event, Events};
 pub(crate) use events::{redact_text, redact_value};
 pub use history::{Done, History};
+pub use list::{RunState, RunSummary, list, remove, summary};
 pub use resume::From;
 pub use workspaces::{Shared, WorkspaceError, Workspaces};
 

@@ -205,6 +205,11 @@ pub enum EventKind {
         /// Milliseconds.
         duration_ms: u64,
     },
+    /// Something that people should know of and that changes nothing for the run.
+    PipelineWarning {
+        /// What happened.
+        message: String,
+    },
     /// The run begins anew.
     PipelineRestarted {
         /// How often it was.
@@ -359,6 +364,7 @@ impl EventKind {
             | Self::PipelineResumed { .. }
             | Self::PipelineCompleted { .. }
             | Self::PipelineFailed { .. }
+            | Self::PipelineWarning { .. }
             | Self::PipelineRestarted { .. }
             | Self::ParallelBranchStarted { .. }
             | Self::ParallelBranchCompleted { .. } => None,

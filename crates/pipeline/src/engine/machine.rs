@@ -182,8 +182,14 @@ impl Machine {
 
     /// What a driver that takes the machine over has to do: what was under way when the last record
     /// was written, in the order of frames.
-    pub fn pending(&self, now: u64) -> Vec<Effect> {
+    pub fn pending(&mut self, now: u64) -> Vec<Effect> {
         let mut effects = Vec::new();
+        // A stage that begins again begins now: while nobody ran it, it took no time.
+        for frame in self.frames.values_mut() {
+            if frame.phase == Phase::Running {
+                frame.since = now;
+            }
+        }
         for frame in self.frames.values() {
             if !frame.id.is_root() {
                 let parent = frame.id.parent();

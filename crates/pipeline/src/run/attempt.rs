@@ -69,6 +69,11 @@ async fn conclude(engine: &Engine, stage: &Stage, outcome: Outcome) -> Result<At
     large.map_err(|error| error.to_string())?;
     verdict::write(&stage.dir, &outcome)
         .map_err(|error| format!("cannot write status.json in {}: {error}", stage.dir.display()))?;
+    if outcome.failure_class == Some(FailureClass::Canceled) {
+        // Nobody waits for it any more, and it begins anew when the run is resumed: a commit of what
+        // it was at would be of no stage.
+        return Ok(Attempted { outcome, snapshot: None });
+    }
     let snapshot = engine.workspaces.commit(&stage.attempt, &outcome).await;
     Ok(Attempted { snapshot: snapshot.map_err(|error| error.to_string())?, outcome })
 }

@@ -43,6 +43,16 @@ impl RunDirectory {
         self.root.join("checkpoint.json")
     }
 
+    /// The run's own worktree, where it has a repository.
+    pub fn workspace(&self) -> PathBuf {
+        self.root.join("workspace")
+    }
+
+    /// Where the worktrees of branches are.
+    pub fn worktrees(&self) -> PathBuf {
+        self.root.join("worktrees")
+    }
+
     /// Where large outputs are kept.
     pub fn artifacts(&self) -> PathBuf {
         self.root.join("artifacts")
@@ -127,6 +137,7 @@ fn is_reserved(name: &str) -> bool {
                 | "branches"
                 | "visits"
                 | "workspace"
+                | "worktrees"
                 | "checkpoint.json"
                 | "graph.dot"
                 | "journal.jsonl"

@@ -283,7 +283,11 @@ impl Driver {
         let at = canon_runtime::clock::now_ms();
         self.journal.append(&Entry::End { finish: finish.clone(), at })?;
         self.save_checkpoint(true)?;
-        self.engine.workspaces.close().await?;
+        if let Err(error) = self.engine.workspaces.close().await {
+            // The run came to its end; what is left over is no other end.
+            let message = format!("the run's worktrees were not cleared away: {error}");
+            self.engine.events.emit(EventKind::PipelineWarning { message });
+        }
         Ok(End::of(&self.machine, finish, &self.engine.directory))
     }
 }

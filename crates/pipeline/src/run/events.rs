@@ -71,6 +71,7 @@ impl Events {
             EventKind::StageFailed { error, .. } | EventKind::PipelineFailed { error, .. } => {
                 text(error);
             }
+            EventKind::PipelineWarning { message } => text(message),
             EventKind::InterviewStarted { question, .. }
             | EventKind::InterviewTimeout { question, .. } => text(question),
             EventKind::InterviewCompleted { question, answer, .. } => {

@@ -4,9 +4,10 @@
 //! crash, and is then dropped: what it told of happens again.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,6 +16,11 @@ use crate::engine::{Finish, Snapshot, StageRecord};
 
 /// The version of the format that is written; all earlier ones are read.
 pub const VERSION: u32 = 1;
+
+/// A lock is held for a moment by those who only look whether it is held, and by a program that is
+/// just being started from the process that let it go.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The first record: what the run is a run of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,6 +138,8 @@ pub struct Contents {
     pub stages: Vec<StageRecord>,
     /// How it ended, if nothing happened after that.
     pub end: Option<Finish>,
+    /// When, in Unix milliseconds.
+    pub ended: Option<u64>,
     /// Bytes of whole lines.
     pub bytes: u64,
 }
@@ -174,22 +182,25 @@ pub fn read(path: &Path) -> Result<Contents, JournalError> {
 fn take(contents: &mut Option<Contents>, entry: Entry) -> Result<(), String> {
     match (entry, contents.as_mut()) {
         (Entry::Run(header), None) => {
-            *contents = Some(Contents { header, stages: Vec::new(), end: None, bytes: 0 });
+            *contents =
+                Some(Contents { header, stages: Vec::new(), end: None, ended: None, bytes: 0 });
         }
         (Entry::Run(_), Some(_)) => return Err("a second first record".to_owned()),
         (_, None) => return Err("the first record does not say what is run".to_owned()),
         (Entry::Stage(record), Some(contents)) => {
             contents.stages.push(record);
-            contents.end = None;
+            (contents.end, contents.ended) = (None, None);
         }
         (Entry::Rewind { keep, .. }, Some(contents)) => {
             if keep > contents.stages.len() {
                 return Err(format!("a rewind to record {keep}, which is not there"));
             }
             contents.stages.truncate(keep);
-            contents.end = None;
+            (contents.end, contents.ended) = (None, None);
         }
-        (Entry::End { finish, .. }, Some(contents)) => contents.end = Some(finish),
+        (Entry::End { finish, at }, Some(contents)) => {
+            (contents.end, contents.ended) = (Some(finish), Some(at));
+        }
     }
     Ok(())
 }
@@ -246,13 +257,8 @@ impl Journal {
     }
 
     fn lock(file: File, path: &Path, written: u64) -> Result<Self, JournalError> {
-        match file.try_lock() {
-            Ok(()) => Ok(Self { file, path: path.to_owned(), written }),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                Err(JournalError::Busy { path: path.to_owned() })
-            }
-            Err(std::fs::TryLockError::Error(source)) => Err(io_error(path, source)),
-        }
+        lock(&file, path)?;
+        Ok(Self { file, path: path.to_owned(), written })
     }
 
     /// Writes an entry and waits until it is on disk.
@@ -283,6 +289,36 @@ impl Journal {
     /// Bytes in the journal.
     pub const fn bytes(&self) -> u64 {
         self.written
+    }
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(source)) => return Err(io_error(path, source)),
+        }
+    }
+    Err(JournalError::Busy { path: path.to_owned() })
+}
+
+/// Keeps others from running a run, whatever its journal holds, for as long as the file is open.
+///
+/// # Errors
+/// [`JournalError::Busy`] where somebody runs it.
+pub(super) fn hold(path: &Path) -> Result<File, JournalError> {
+    let file = File::open(path).map_err(|source| io_error(path, source))?;
+    lock(&file, path)?;
+    Ok(file)
+}
+
+/// Whether a process is running the run.
+pub(super) fn is_held(path: &Path) -> io::Result<bool> {
+    match File::open(path)?.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -7,6 +7,7 @@ mod fan_ins;
 mod gates;
 mod llm;
 mod managers;
+mod repository;
 mod runs;
 mod support;
 mod tool_hooks;

@@ -141,6 +141,10 @@ impl Machine {
         let Some(frame) = self.frames.get_mut(&attempt.frame) else { return };
         let since = frame.since;
         frame.attempt += 1;
+        if snapshot.is_some() {
+            // The next attempt finds what this one left, also after a restart of the process.
+            frame.snapshot.clone_from(&snapshot);
+        }
         frame.phase = Phase::Pausing { until: now.saturating_add(delay_ms) };
         let next = AttemptId { attempt: attempt.attempt + 1, ..attempt.clone() };
         self.set_retry_count(&attempt.frame, node, attempt.attempt);

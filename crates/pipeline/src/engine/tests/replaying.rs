@@ -107,7 +107,7 @@ fn a_budget_that_is_smaller_than_what_was_used_is_no_reason_to_refuse_a_journal(
     sim.step();
     let small = Setup { budget: Budget { tokens: Some(10), usd: None }, ..setup() };
     let plan = plan("a; b; start -> a -> b -> exit");
-    let replayed = replay(plan, small, 1_000, sim.records).unwrap();
+    let mut replayed = replay(plan, small, 1_000, sim.records).unwrap();
     assert_eq!(replayed.machine.usage().total_tokens(), 60);
     let pending = replayed.machine.pending(2_000);
     let [Effect::Emit(_), Effect::Execute(execute)] = pending.as_slice() else {
