@@ -1,14 +1,18 @@
 //! Runs a graph: the driver of the engine's machine, and what it keeps on disk.
 
 mod attempt;
+mod changes;
 mod checkpoint;
 mod directory;
 mod driver;
 mod events;
+mod explain;
+mod fork;
 pub mod git;
 mod history;
 pub mod journal;
 mod list;
+mod report;
 mod resume;
 mod workspaces;
 
@@ -22,13 +26,17 @@ use canon_runtime::secret::Redactor;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+pub use changes::{Change, FileChange, Part, changes, diff, files_touched};
 pub use checkpoint::Checkpoint;
 pub use directory::RunDirectory;
 pub(crate) use directory::file_name;
 pub use events::{Event, Events};
 pub(crate) use events::{redact_text, redact_value};
+pub use explain::{ExplainedHop, explain};
+pub use fork::fork;
 pub use history::{Done, History};
 pub use list::{RunState, RunSummary, list, remove, summary};
+pub use report::{Report, StageReport, Stuck, report};
 pub use resume::From;
 pub use workspaces::{Shared, WorkspaceError, Workspaces};
 
@@ -134,6 +142,12 @@ pub enum RunError {
     /// The graph has no start that a run could begin at.
     #[error("the graph cannot be run: {0}")]
     Unrunnable(String),
+    /// What was asked for takes a repository.
+    #[error("run {run} works in no repository; what its stages changed is not known")]
+    NoRepository {
+        /// The run.
+        run: String,
+    },
     /// The workspace.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),

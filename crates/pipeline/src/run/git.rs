@@ -6,6 +6,7 @@
 //! worktree from stage to stage and is not brought back.
 
 mod command;
+mod diff;
 mod names;
 mod repository;
 mod worktree;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use canon_exec::ExecutionEnvironment;
 
 pub use command::Author;
+pub(super) use diff::{diff, numstat};
 pub use repository::Repository;
 
 use super::{RunDirectory, WorkspaceError, Workspaces};
@@ -235,6 +237,15 @@ pub(super) async fn forget(
         repository.drop_refs(&name).await?;
     }
     Ok(())
+}
+
+/// Holds commits for a run that has no branch yet.
+pub(super) async fn hold<'a>(
+    repository: &std::path::Path,
+    run: &str,
+    commits: impl IntoIterator<Item = &'a str>,
+) -> Result<(), WorkspaceError> {
+    Repository::open(repository).await?.hold(&names::kept(run), commits).await
 }
 
 /// What a stage's commit says.

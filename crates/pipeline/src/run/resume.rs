@@ -58,7 +58,11 @@ fn failed(replayed: &Replayed) -> bool {
 }
 
 /// How many records come before the latest visit of a stage.
-fn before_stage(run: &str, records: &[StageRecord], stage: &str) -> Result<usize, RunError> {
+pub(super) fn before_stage(
+    run: &str,
+    records: &[StageRecord],
+    stage: &str,
+) -> Result<usize, RunError> {
     let first = |record: &StageRecord| record.attempt.node == stage && record.attempt.attempt == 1;
     records.iter().rposition(first).ok_or_else(|| {
         let mut ran: Vec<String> = Vec::new();

@@ -76,10 +76,10 @@ impl World {
         all.lines().map(str::to_owned).collect()
     }
 
-    pub(crate) async fn environment(&self) -> Environment {
+    pub(crate) async fn environment(&self, logs: &Path, run: &str) -> Environment {
         Environment {
             registry: shell::registry(),
-            workspaces: Arc::new(shell::workspaces(&self.repo(), &self.logs(), "r1").await),
+            workspaces: Arc::new(shell::workspaces(&self.repo(), logs, run).await),
             events: None,
             cancel: self.cancel.clone(),
             budget: Budget::default(),
@@ -95,9 +95,12 @@ impl World {
             inputs: BTreeMap::new(),
             context: BTreeMap::new(),
             repository: Some(self.repo()),
+            base: None,
+            depth: 0,
         };
         let directory = RunDirectory::new(self.logs());
-        start(graph(source), source, directory, new, self.environment().await).await
+        start(graph(source), source, directory, new, self.environment(&self.logs(), "r1").await)
+            .await
     }
 
     pub(crate) async fn start(&self, source: &str) -> End {
@@ -106,7 +109,15 @@ impl World {
 
     pub(crate) async fn resume(&self, source: &str, from: From) -> End {
         let directory = RunDirectory::new(self.logs());
-        resume(graph(source), directory, from, self.environment().await).await.unwrap()
+        resume(graph(source), directory, from, self.environment(&self.logs(), "r1").await)
+            .await
+            .unwrap()
+    }
+
+    /// Carries a run in another directory on.
+    pub(crate) async fn resume_in(&self, source: &str, logs: &RunDirectory, run: &str) -> End {
+        let environment = self.environment(logs.root(), run).await;
+        resume(graph(source), logs.clone(), From::Here, environment).await.unwrap()
     }
 
     /// Records in force.
