@@ -43,7 +43,8 @@ fn wanted(owner: Owner, key: &str) -> Option<Wanted> {
         (Owner::Node(_), "goal_gate" | "auto_status" | "allow_partial" | "continue_on_fail")
         | (Owner::Node(_), "stack.child_autostart")
         | (Owner::Edge(_), "loop_restart") => Wanted::Boolean,
-        (Owner::Node(_), "timeout" | "duration" | "manager.poll_interval") => Wanted::Duration,
+        (Owner::Node(_), "timeout" | "duration" | "human.timeout")
+        | (Owner::Node(_), "manager.poll_interval" | "manager.steer_cooldown") => Wanted::Duration,
         _ => return None,
     })
 }
@@ -90,6 +91,13 @@ fn word(owner: Owner, key: &str, text: &str) -> Option<(Severity, String, &'stat
                 Severity::Error,
                 format!("`{text}` is no join policy"),
                 "write `wait_all` or `first_success`",
+            ))
+        }
+        (Owner::Node(_), "human.input") if !matches!(text, "choice" | "confirm" | "text" | "") => {
+            Some((
+                Severity::Error,
+                format!("`{text}` is nothing that a human gate can ask for"),
+                "write `choice`, `confirm` or `text`",
             ))
         }
         (Owner::Node(_) | Owner::Graph, "reasoning_effort")
