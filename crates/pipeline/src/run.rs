@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub use changes::{Change, FileChange, Part, changes, diff, files_touched};
 pub use checkpoint::Checkpoint;
 pub use directory::RunDirectory;
-pub(crate) use directory::file_name;
+pub(crate) use directory::{attempt_dir, file_name};
 pub use events::{Event, Events};
 pub(crate) use events::{redact_text, redact_value};
 pub use explain::{ExplainedHop, explain};

@@ -149,7 +149,8 @@ fn merge(written: Outcome, handled: Outcome) -> Outcome {
     Outcome { context_updates: updates, approval: handled.approval, ..written }
 }
 
-fn read(dir: &Path) -> Result<Option<Outcome>, String> {
+/// The status file of a directory, if there is one.
+pub(crate) fn read(dir: &Path) -> Result<Option<Outcome>, String> {
     let path = dir.join(FILE);
     let length = match fs::symlink_metadata(&path) {
         Ok(metadata) if !metadata.is_file() => return Err("it is no plain file".to_owned()),

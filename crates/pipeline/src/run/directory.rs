@@ -79,7 +79,8 @@ impl RunDirectory {
     }
 
     /// Makes a stage's directory ready: an earlier visit is moved to `visits/N`, and what an earlier
-    /// attempt of this visit decided is removed, so that it is not taken for this one's.
+    /// attempt of this visit said and decided to `attempts/N`, so that it is not taken for this
+    /// one's.
     ///
     /// # Errors
     /// What the file system says.
@@ -89,11 +90,13 @@ impl RunDirectory {
         if attempt.visit > 1 && attempt.attempt == 1 {
             keep_visit(&dir, attempt.visit - 1)?;
         }
-        for file in ["status.json", "response.md"] {
-            match fs::remove_file(dir.join(file)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        let before = attempt.attempt.saturating_sub(1);
+        if before == 0 {
+            // Attempts that were taken back.
+            unless_missing(fs::remove_dir_all(dir.join("attempts")))?;
+        }
+        for file in ["status.json", "response.md", "prompt.md"] {
+            unless_missing(put_away(&dir, file, before))?;
         }
         Ok(dir)
     }
@@ -114,6 +117,28 @@ fn keep_visit(dir: &Path, visit: u32) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn unless_missing(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Where an earlier attempt of the visit that `dir` is of is kept.
+pub(crate) fn attempt_dir(dir: &Path, attempt: u32) -> PathBuf {
+    dir.join("attempts").join(attempt.to_string())
+}
+
+/// Keeps a file of the attempt before; what an attempt left that was interrupted goes.
+fn put_away(dir: &Path, file: &str, before: u32) -> io::Result<()> {
+    let (path, kept) = (dir.join(file), attempt_dir(dir, before));
+    if before == 0 || kept.join(file).exists() || !path.exists() {
+        return fs::remove_file(path);
+    }
+    fs::create_dir_all(&kept)?;
+    fs::rename(path, kept.join(file))
 }
 
 /// An id as the name of one directory: whatever is neither letter, digit, `_`, `-`, `.` nor `@` is
@@ -193,5 +218,13 @@ mod tests {
         run.open_stage(&attempt("a", 1, 2)).unwrap();
         assert!(!dir.join("status.json").exists());
         assert!(dir.join("notes.txt").exists());
+        assert_eq!(fs::read_to_string(dir.join("attempts/1/status.json")).unwrap(), "{}");
+        // The second was interrupted, and begins again; then the first does.
+        fs::write(dir.join("status.json"), "half").unwrap();
+        run.open_stage(&attempt("a", 1, 2)).unwrap();
+        assert!(!dir.join("status.json").exists());
+        assert_eq!(fs::read_to_string(dir.join("attempts/1/status.json")).unwrap(), "{}");
+        run.open_stage(&attempt("a", 1, 1)).unwrap();
+        assert!(!dir.join("attempts").exists());
     }
 }

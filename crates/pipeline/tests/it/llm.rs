@@ -155,7 +155,14 @@ async fn ruling_pipeline_06_a_retry_may_bring_the_verdict() {
     let place = Place::with_backend(agent.clone());
     let source = pipeline("a [goal_gate=true, max_retries=2] start -> a -> exit");
     let (end, _) = place.start(&source).await;
-    assert_eq!((end.finish.status, agent.seen().len()), (Status::Success, 2));
+    let seen = agent.seen();
+    assert_eq!((end.finish.status, seen.len()), (Status::Success, 2));
+    // It is told why it is asked again, and what was is kept.
+    assert!(!seen[0].prompt.contains("# Tried before"), "{}", seen[0].prompt);
+    let told = "# Tried before\nThe last attempt at this task did not succeed: no_verdict: ";
+    assert!(seen[1].prompt.contains(told), "{}", seen[1].prompt);
+    assert_eq!(place.read("a/attempts/1/response.md"), "done");
+    assert_eq!(place.read("a/attempts/1/prompt.md"), seen[0].prompt);
 }
 
 #[tokio::test]

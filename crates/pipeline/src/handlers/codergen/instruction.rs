@@ -2,16 +2,33 @@
 
 use crate::graph::Origin;
 use crate::handler::Stage;
+use crate::run::attempt_dir;
 use crate::transform::expand_goal;
+use crate::verdict;
 
 /// The instruction of a stage (§4.5): its prompt, else its label, `$goal` replaced; then, where the
 /// run depends on it, how to give a verdict.
 pub(super) fn of(stage: &Stage, ask_for_verdict: bool) -> String {
-    let task = task(stage);
-    match ask_for_verdict.then(|| verdict(stage)).flatten() {
-        Some(verdict) => format!("{task}\n\n{verdict}"),
-        None => task,
+    let report = ask_for_verdict.then(|| report(stage)).flatten();
+    let parts = [Some(task(stage)), earlier(stage), report];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+}
+
+/// Characters that are told of why the attempt before did not succeed.
+const REASON: usize = 2_000;
+
+/// What came of the attempt before, if the model answered in it: the same answer would come to the
+/// same.
+fn earlier(stage: &Stage) -> Option<String> {
+    let before = stage.attempt.attempt.checked_sub(1).filter(|before| *before > 0)?;
+    let dir = attempt_dir(&stage.dir, before);
+    if !dir.join("response.md").exists() {
+        return None;
     }
+    let outcome = verdict::read(&dir).ok().flatten()?;
+    let reason: String = outcome.failure_reason.trim().chars().take(REASON).collect();
+    (!reason.is_empty())
+        .then(|| format!("# Tried before\nThe last attempt at this task did not succeed: {reason}"))
 }
 
 /// What a transform gave is final: values in it are data and not looked at again.
@@ -31,7 +48,7 @@ pub(super) fn wants_verdict(stage: &Stage) -> bool {
     stage.node().goal_gate() || stage.graph.outgoing(stage.node).len() > 1
 }
 
-fn verdict(stage: &Stage) -> Option<String> {
+fn report(stage: &Stage) -> Option<String> {
     if !wants_verdict(stage) {
         return None;
     }
