@@ -10,6 +10,7 @@ mod explain;
 mod fork;
 pub mod git;
 mod history;
+mod hooks;
 pub mod journal;
 mod list;
 mod report;
@@ -287,7 +288,7 @@ pub async fn resume(
     let (engine, rest) = engine(graph, plan, directory, &header, environment)?;
     let mut driver = driver::Driver::new(engine, replayed.machine, journal, rest);
     driver.resume(replayed.history, replayed.unwritten)?;
-    driver.go_on().await
+    driver.go_on(matches!(from, From::Stage(_))).await
 }
 
 fn setup_of(header: &Header, budget: Budget) -> Setup {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use super::{Engine, History};
+use super::{Engine, History, hooks};
 use crate::engine::{Execute, Snapshot};
 use crate::graph::{EdgeIx, NodeIx};
 use crate::handler::{Handler, Stage};
@@ -47,18 +47,26 @@ async fn try_run(engine: &Engine, attempt: Attempt) -> Result<Attempted, String>
         prepared.map_err(|error| error.to_string())?;
     }
     let stage = stage(engine, attempt).await?;
-    let outcome = work(engine, &stage).await;
-    let handler = engine.registry.get(&stage.graph.kind(stage.node));
-    let outcome = match handler {
-        Some(handler) if !handler.takes_written_verdict() => outcome,
-        _ => verdict::settle(&stage, outcome),
+    let outcome = match hooks::before(&stage).await {
+        Some(outcome) => outcome,
+        None => judged(engine, &stage).await,
     };
+    let outcome = hooks::after(&stage, outcome).await;
     let usage = outcome.usage;
     // What was used counts, whatever becomes of the files.
     Ok(conclude(engine, &stage, outcome).await.unwrap_or_else(|reason| Attempted {
         outcome: Outcome { usage, ..Outcome::fail(reason) },
         snapshot: None,
     }))
+}
+
+/// What the handler came to, and what was written while it worked (ruling 7).
+async fn judged(engine: &Engine, stage: &Stage) -> Outcome {
+    let outcome = work(engine, stage).await;
+    match engine.registry.get(&stage.graph.kind(stage.node)) {
+        Some(handler) if !handler.takes_written_verdict() => outcome,
+        _ => verdict::settle(stage, outcome),
+    }
 }
 
 /// Puts on disk what came of a stage.

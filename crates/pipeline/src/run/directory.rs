@@ -88,7 +88,10 @@ impl RunDirectory {
         let dir = self.stage(attempt);
         fs::create_dir_all(&dir)?;
         if attempt.visit > 1 && attempt.attempt == 1 {
-            keep_visit(&dir, attempt.visit - 1)?;
+            let kept = dir.join("visits").join((attempt.visit - 1).to_string());
+            if !kept.exists() {
+                keep(&dir, &kept)?;
+            }
         }
         let before = attempt.attempt.saturating_sub(1);
         if before == 0 {
@@ -100,16 +103,29 @@ impl RunDirectory {
         }
         Ok(dir)
     }
+
+    /// Moves what a stage left aside, to `visits/N.M`: the run goes on from it as if it had not
+    /// happened.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn set_aside(&self, attempt: &AttemptId) -> io::Result<()> {
+        let dir = self.stage(attempt);
+        if !dir.exists() {
+            return Ok(());
+        }
+        let kept = |again: u32| dir.join("visits").join(format!("{}.{again}", attempt.visit));
+        match (1..).map(kept).find(|kept| !kept.exists()) {
+            Some(kept) => keep(&dir, &kept),
+            None => Ok(()),
+        }
+    }
 }
 
-/// Moves what stands in `dir` to `visits/N`, if that was not done before.
-fn keep_visit(dir: &Path, visit: u32) -> io::Result<()> {
-    let kept = dir.join("visits").join(visit.to_string());
-    if kept.exists() {
-        return Ok(());
-    }
+/// Moves what stands in `dir` to `kept`, a directory below it.
+fn keep(dir: &Path, kept: &Path) -> io::Result<()> {
     let entries: Vec<_> = fs::read_dir(dir)?.collect::<io::Result<_>>()?;
-    fs::create_dir_all(&kept)?;
+    fs::create_dir_all(kept)?;
     for entry in entries {
         let name = entry.file_name();
         if name != "visits" && name != "branches" {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use canon_runtime::task::{TaskSpec, spawn};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::{self, Attempt};
 use super::checkpoint::Checkpoint;
 use super::history::History;
+use super::hooks::{self, Hook};
 use super::journal::{Entry, Journal};
 use super::resume::remember;
 use super::{End, Engine, Rest, RunError};
@@ -92,7 +94,8 @@ impl Driver {
     }
 
     /// Goes on with what was under way.
-    pub(super) async fn go_on(mut self) -> Result<End, RunError> {
+    /// Where it was taken back to an earlier stage, what that left is no part of it any more.
+    pub(super) async fn go_on(mut self, taken_back: bool) -> Result<End, RunError> {
         let now = canon_runtime::clock::now_ms();
         let effects = self.machine.pending(now);
         let branches = effects.iter().filter_map(|effect| match effect {
@@ -100,6 +103,15 @@ impl Driver {
             _ => None,
         });
         self.resumed.extend(branches.collect::<Vec<_>>());
+        for effect in effects.iter().filter(|_| taken_back) {
+            if let Effect::Execute(execute) = effect {
+                let directory = &self.engine.directory;
+                directory.set_aside(&execute.attempt).map_err(|source| RunError::Io {
+                    path: directory.stage(&execute.attempt),
+                    source,
+                })?;
+            }
+        }
         self.run(effects).await
     }
 
@@ -114,7 +126,18 @@ impl Driver {
         };
         tokio::pin!(over);
         let cancel = self.rest.cancel.clone();
-        self.carry_out(effects)?;
+        match self.call_run_start().await? {
+            Ok(()) => self.carry_out(effects)?,
+            Err(reason) => {
+                // What was decided is kept, and nothing of it begins.
+                let begins =
+                    |effect: &Effect| matches!(effect, Effect::Execute(_) | Effect::Pause { .. });
+                self.carry_out(effects.into_iter().filter(|effect| !begins(effect)).collect())?;
+                let now = canon_runtime::clock::now_ms();
+                let stop = self.machine.apply(Input::Stop { reason }, now);
+                self.carry_out(stop)?;
+            }
+        }
         loop {
             if let Some(finish) = self.machine.finish().cloned() {
                 return self.finish(finish).await;
@@ -269,6 +292,46 @@ impl Driver {
         Ok(())
     }
 
+    /// `hooks.run_start`, in the workspace of the run itself: why nothing may begin.
+    async fn call_run_start(&mut self) -> Result<Result<(), String>, RunError> {
+        let engine = Arc::clone(&self.engine);
+        let finished = self.machine.finish().is_some();
+        if finished || Hook::RunStart.command(&engine.graph).is_none() {
+            return Ok(Ok(()));
+        }
+        let root = FrameId::root();
+        if let Some(at) = self.unprepared.remove(&root) {
+            engine.workspaces.prepare(&root, at.as_ref()).await?;
+        }
+        let environment = engine.workspaces.environment(&root).await?;
+        let resumed = self.resumed.contains(&root);
+        let about = json!({ "run": engine.info.id, "name": engine.info.name, "resumed": resumed });
+        let cancel = self.rest.cancel.clone();
+        Ok(hooks::on_run(Hook::RunStart, &engine.graph, &environment, about, cancel).await)
+    }
+
+    /// `hooks.run_end`: the run is over whatever it says.
+    async fn call_run_end(&self, finish: &Finish) {
+        let engine = &self.engine;
+        if Hook::RunEnd.command(&engine.graph).is_none() {
+            return;
+        }
+        let about = json!({
+            "run": engine.info.id, "name": engine.info.name, "logs": engine.directory.root(),
+            "status": finish.status, "reason": finish.reason, "usage": finish.usage,
+        });
+        let cancel = CancellationToken::new();
+        let said = match engine.workspaces.environment(&FrameId::root()).await {
+            Ok(environment) => {
+                hooks::on_run(Hook::RunEnd, &engine.graph, &environment, about, cancel).await
+            }
+            Err(error) => Err(format!("hooks.run_end has nowhere to run: {error}")),
+        };
+        if let Err(message) = said {
+            engine.events.emit(EventKind::PipelineWarning { message });
+        }
+    }
+
     /// Ends what still runs, writes the last record and the last checkpoint.
     async fn finish(mut self, finish: Finish) -> Result<End, RunError> {
         let mut left = std::mem::take(&mut self.stopping);
@@ -283,6 +346,7 @@ impl Driver {
         let at = canon_runtime::clock::now_ms();
         self.journal.append(&Entry::End { finish: finish.clone(), at })?;
         self.save_checkpoint(true)?;
+        self.call_run_end(&finish).await;
         if let Err(error) = self.engine.workspaces.close().await {
             // The run came to its end; what is left over is no other end.
             let message = format!("the run's worktrees were not cleared away: {error}");

@@ -5,6 +5,7 @@
 
 mod fan_ins;
 mod gates;
+mod hooks;
 mod llm;
 mod managers;
 mod repository;

@@ -39,6 +39,9 @@ impl Child {
             again => format!("child-{again}"),
         };
         let directory = RunDirectory::new(stage.dir.join(name));
+        if !stage.resumed {
+            set_aside(&directory)?;
+        }
         let begun = has_begun(&directory)?;
         let kept = directory.graph();
         let path = if begun { &kept } else { &settings.dotfile };
@@ -116,6 +119,18 @@ async fn restore(lent: &Lent, path: &Path, end: Result<End, RunError>) -> Result
         lent.restore(snapshot).await?;
     }
     Ok(end)
+}
+
+/// Only a stage that was under way when its run was interrupted has a child to go on with: any
+/// other is of a time that the run was taken back from.
+fn set_aside(directory: &RunDirectory) -> Result<(), String> {
+    let root = directory.root();
+    let old = |n: u32| root.with_extension(format!("old-{n}"));
+    match (1..).map(old).find(|old| !old.exists()) {
+        Some(old) if root.exists() => std::fs::rename(root, &old)
+            .map_err(|error| format!("{} cannot be moved: {error}", root.display())),
+        _ => Ok(()),
+    }
 }
 
 /// Whether there is a run to go on with. A process that was killed before the first record leaves
