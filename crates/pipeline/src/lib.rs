@@ -18,6 +18,7 @@ pub mod condition;
 pub mod context;
 mod diagnostic;
 pub mod dot;
+pub mod draw;
 pub mod engine;
 pub mod fidelity;
 pub mod graph;

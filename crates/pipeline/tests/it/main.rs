@@ -3,6 +3,7 @@
 // A panic here is the report.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod draw;
 mod fan_ins;
 mod gates;
 mod hooks;
