@@ -1,5 +1,6 @@
 //! Runs in a real git repository.
 
+mod children;
 mod kept;
 mod shell;
 mod stages;
