@@ -76,15 +76,30 @@ fn of_value(mut value: Value) -> Result<Outcome, String> {
         reason if reason.is_empty() && failed => written.notes.clone(),
         reason => reason,
     };
+    let (updates, kept_out): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        written.context_updates.into_iter().partition(|(key, _)| !is_reserved(key));
+    let mut notes = written.notes;
+    if !kept_out.is_empty() {
+        let keys: Vec<String> = kept_out.into_keys().collect();
+        let told = format!("not taken over, as only the engine sets them: {}", keys.join(", "));
+        notes = if notes.is_empty() { told } else { format!("{notes} ({told})") };
+    }
     Ok(Outcome {
         preferred_label: written.preferred_label,
         suggested_next_ids: written.suggested_next_ids,
-        context_updates: written.context_updates,
-        notes: written.notes,
+        context_updates: updates,
+        notes,
         failure_reason: reason,
         failure_class: failed.then_some(FailureClass::Permanent),
         ..Outcome::of(status)
     })
+}
+
+/// Keys that the engine decides by (§5.1): a stage's words do not change whose commit is taken over,
+/// or what was counted.
+fn is_reserved(key: &str) -> bool {
+    matches!(key, "outcome" | "preferred_label" | "current_node")
+        || ["graph.", "internal.", "parallel."].iter().any(|start| key.starts_with(start))
 }
 
 /// The verdict in the last JSON object of a text, if the text ends with one: bare, or in a code
@@ -180,4 +195,39 @@ pub(crate) fn write(dir: &Path, outcome: &Outcome) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(&status)?;
     text.push(b'\n');
     fs::write(dir.join(FILE), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_the_engine_sets_is_not_taken_over_and_told() {
+        let outcome = parse(
+            r#"{"outcome": "success", "notes": "done", "context_updates": {"mine": 1,
+                "parallel.results": [{"id": "x"}], "internal.retry_count.a": 9, "current_node": "z"}}"#,
+        )
+        .unwrap();
+        assert_eq!(outcome.context_updates.keys().collect::<Vec<_>>(), ["mine"]);
+        assert!(outcome.notes.starts_with("done (not taken over"), "{}", outcome.notes);
+        assert!(outcome.notes.contains("parallel.results"), "{}", outcome.notes);
+    }
+
+    #[test]
+    fn a_verdict_ends_a_text_bare_or_in_a_fence() {
+        let verdict = r#"{"outcome": "fail", "context_updates": {"a": {"b": 1}}, "notes": "no"}"#;
+        for text in [
+            verdict.to_owned(),
+            format!("Some {{words}} first.\n{verdict}"),
+            format!("```json\n{verdict}\n```\n"),
+        ] {
+            let outcome = trailing(&text).unwrap();
+            assert_eq!((outcome.status, outcome.failure_reason.as_str()), (Status::Fail, "no"));
+        }
+        for text in ["", "}", "{}", "fine", &format!("{verdict} and more"), "{\"a\": 1}"] {
+            assert_eq!(trailing(text), None, "{text}");
+        }
+        let many = format!("{}{verdict}", "{".repeat(200_000));
+        assert!(trailing(&many).is_some());
+    }
 }
