@@ -3,6 +3,7 @@
 pub mod acp;
 pub mod app_server;
 pub mod ask;
+pub mod check;
 pub mod client;
 mod elsewhere;
 pub mod exec;
@@ -57,6 +58,8 @@ enum Command {
     Acp(acp::Args),
     /// Ask a model one question
     Ask(ask::Args),
+    /// Check a pipeline before it is run
+    Check(check::Args),
     /// List the models of the catalogue
     Models(models::Args),
     /// Supervise one session (started by `canon up`)
@@ -100,6 +103,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::AppServer(args) => app_server::run(args),
         Command::Acp(args) => acp::run(args),
         Command::Ask(args) => ask::run(args),
+        Command::Check(args) => check::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Supervise(args) => supervise::run(args),
     }

@@ -1,11 +1,13 @@
 //! Checks before a run (Attractor §7).
 
+mod explore;
 mod paths;
 mod routing;
 mod rules;
 
-use crate::diagnostic::{Diagnostic, Refused};
+use crate::diagnostic::{Diagnostic, Refused, Severity};
 use crate::graph::Graph;
+use crate::limits::MAX_FINDINGS;
 
 pub use rules::built_in;
 
@@ -54,9 +56,10 @@ impl Checker {
         self
     }
 
-    /// All that the rules find, rule by rule (`validate` of §7.3).
+    /// All that the rules find, rule by rule (`validate` of §7.3); of one rule that finds more
+    /// than [`MAX_FINDINGS`] only the worst of them, and how many more there are.
     pub fn validate(&self, graph: &Graph) -> Vec<Diagnostic> {
-        self.rules.iter().flat_map(|rule| rule.apply(graph)).collect()
+        self.rules.iter().flat_map(|rule| capped(rule.name(), rule.apply(graph))).collect()
     }
 
     /// All that the rules find, if none of it is an error (`validate_or_raise` of §7.3).
@@ -71,4 +74,17 @@ impl Checker {
         }
         Ok(diagnostics)
     }
+}
+
+/// Findings as far as anybody reads them, errors before others.
+fn capped(rule: &str, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let more = found.len().saturating_sub(MAX_FINDINGS);
+    if more > 0 {
+        found.sort_by_key(|found| std::cmp::Reverse(found.severity));
+        let severity = found.get(MAX_FINDINGS).map_or(Severity::Info, |next| next.severity);
+        found.truncate(MAX_FINDINGS);
+        let message = format!("{more} more findings of this rule are left out");
+        found.push(Diagnostic::new(rule.to_owned(), severity, message));
+    }
+    found
 }

@@ -44,4 +44,4 @@ pub use interview::Interviewer;
 pub use outcome::{Outcome, Status};
 pub use span::{Lines, Location, Span, SpanMap};
 pub use stylesheet::Stylesheet;
-pub use transform::{Prepare, Prepared, Transform};
+pub use transform::{Checked, Prepare, Prepared, Transform};

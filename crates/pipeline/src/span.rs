@@ -77,14 +77,26 @@ pub struct Lines<'a> {
     source: &'a str,
     /// Offset of the first byte of each line.
     starts: Vec<usize>,
+    /// Characters before each block of bytes, so that a line of a megabyte costs no more than a
+    /// short one.
+    blocks: Vec<usize>,
 }
+
+/// Bytes of a block.
+const BLOCK: usize = 1024;
 
 impl<'a> Lines<'a> {
     /// Reads the source once.
     pub fn new(source: &'a str) -> Self {
         let mut starts = vec![0];
         starts.extend(source.match_indices('\n').map(|(at, _)| at + 1));
-        Self { source, starts }
+        let mut blocks = vec![0];
+        let mut before = 0;
+        for block in source.as_bytes().chunks(BLOCK) {
+            before += characters(block);
+            blocks.push(before);
+        }
+        Self { source, starts, blocks }
     }
 
     /// Where a byte stands; one beyond the source counts as its end.
@@ -92,10 +104,14 @@ impl<'a> Lines<'a> {
         let offset = (offset as usize).min(self.source.len());
         let index = self.starts.partition_point(|start| *start <= offset).saturating_sub(1);
         let start = self.starts.get(index).copied().unwrap_or(0);
-        let before = self.source.as_bytes().get(start..offset).unwrap_or_default();
-        // Counts the bytes that begin a character, so an offset within one is no panic.
-        let column = before.iter().filter(|byte| (**byte & 0xC0) != 0x80).count() + 1;
+        let column = self.characters_before(offset) - self.characters_before(start) + 1;
         Location { line: index + 1, column }
+    }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        let rest = self.source.as_bytes().get(block * BLOCK..offset).unwrap_or_default();
+        self.blocks.get(block).copied().unwrap_or(0) + characters(rest)
     }
 
     /// The text of a line, from 1, without its end.
@@ -113,6 +129,11 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// Characters that begin in these bytes; the bytes may begin or end within one.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| (**byte & 0xC0) != 0x80).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +147,18 @@ mod tests {
         assert_eq!(lines.locate(999), Location { line: 3, column: 1 });
         assert_eq!((lines.text(1), lines.text(2), lines.text(3)), ("ä b", "c", ""));
         assert_eq!((lines.text(0), lines.text(9), lines.count()), ("", "", 3));
+    }
+
+    #[test]
+    fn columns_of_a_long_line_count_characters_too() {
+        let source = format!("x\n{}", "äb".repeat(5_000));
+        let lines = Lines::new(&source);
+        for (at, c) in [(0, 'ä'), (1, 'b'), (3_333, 'b'), (9_998, 'ä'), (9_999, 'b')] {
+            let offset = source.char_indices().nth(at + 2).unwrap();
+            assert_eq!(offset.1, c);
+            let place = lines.locate(u32::try_from(offset.0).unwrap());
+            assert_eq!(place, Location { line: 2, column: at + 1 });
+        }
     }
 
     #[test]

@@ -52,6 +52,24 @@ pub struct Prepared {
     pub inputs: BTreeSet<String>,
 }
 
+/// What became of a source, with errors too.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The graph, transforms applied; none when the source is no graph.
+    pub graph: Option<Graph>,
+    /// All that was found, in the order of the source; what has no place in it comes first.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The inputs that it uses (`$inputs.NAME`).
+    pub inputs: BTreeSet<String>,
+}
+
+impl Checked {
+    /// Whether the pipeline may be run.
+    pub fn is_ok(&self) -> bool {
+        self.graph.is_some() && !self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
 impl Prepare {
     /// Without files, without values for inputs, with the built-in checks.
     pub fn new() -> Self {
@@ -100,7 +118,23 @@ impl Prepare {
     /// # Errors
     /// At least one finding is an error. All that was found is told, not the first error alone.
     pub fn prepare(&self, source: &str) -> Result<Prepared, Refused> {
-        let parsed = Graph::parse(source)?;
+        let Checked { graph, diagnostics, inputs } = self.check(source);
+        match graph {
+            Some(graph) if !diagnostics.iter().any(Diagnostic::is_error) => {
+                Ok(Prepared { graph, diagnostics, inputs })
+            }
+            _ => Err(Refused { diagnostics }),
+        }
+    }
+
+    /// The same for who wants to see a graph that has errors as well.
+    pub fn check(&self, source: &str) -> Checked {
+        let parsed = match Graph::parse(source) {
+            Ok(parsed) => parsed,
+            Err(Refused { diagnostics }) => {
+                return Checked { graph: None, diagnostics, inputs: BTreeSet::new() };
+            }
+        };
         let (mut graph, mut diagnostics) = (parsed.graph, parsed.diagnostics);
         if let Some(dialect) = self.dialect {
             graph.set_dialect(dialect);
@@ -113,10 +147,8 @@ impl Prepare {
             graph = transform.apply(&graph, &mut diagnostics);
         }
         diagnostics.extend(self.checker.validate(&graph));
-        if diagnostics.iter().any(Diagnostic::is_error) {
-            return Err(Refused { diagnostics });
-        }
-        Ok(Prepared { graph, diagnostics, inputs })
+        diagnostics.sort_by_key(|found| found.span.map(|span| span.start));
+        Checked { graph: Some(graph), diagnostics, inputs }
     }
 }
 

@@ -12,22 +12,30 @@ use crate::graph::{EdgeIx, Graph, Kind, NodeIx};
 pub(super) enum Status {
     Success,
     Partial,
+    Skipped,
     Fail,
 }
 
 impl Status {
-    fn as_str(self) -> &'static str {
+    /// As conditions see it.
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",
             Self::Partial => "partial_success",
+            Self::Skipped => "skipped",
             Self::Fail => "fail",
         }
     }
 
     /// `success or fail`.
     pub(super) fn list(all: &[Self]) -> String {
+        if all.len() == Self::ALL.len() {
+            return "any status".to_owned();
+        }
         all.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(" or ")
     }
+
+    const ALL: [Self; 4] = [Self::Success, Self::Partial, Self::Skipped, Self::Fail];
 }
 
 /// How a node can end. A conditional node reports what came before it (ruling 1), so anything.
@@ -35,8 +43,14 @@ pub(super) fn statuses(graph: &Graph, node: NodeIx) -> Vec<Status> {
     match graph.kind(node) {
         Kind::Start | Kind::Exit | Kind::Wait => vec![Status::Success],
         Kind::WaitHuman | Kind::Tool => vec![Status::Success, Status::Fail],
-        _ => vec![Status::Success, Status::Partial, Status::Fail],
+        _ => Status::ALL.to_vec(),
     }
+}
+
+/// Whether all conditions of a node's edges can be read; otherwise nothing is known of them.
+pub(super) fn readable(graph: &Graph, node: NodeIx) -> bool {
+    let conditions = graph.outgoing(node).iter().filter_map(|edge| graph.edge(*edge).condition());
+    conditions.into_iter().all(|condition| Condition::parse(condition).is_ok())
 }
 
 /// Combinations of values that are tried for one node at most.
@@ -111,9 +125,9 @@ fn plain(key: &str) -> &str {
 struct Case<'a> {
     values: BTreeMap<&'a str, &'a str>,
     outcome: &'static str,
-    /// PARTIAL_SUCCESS counts as success for edges (ruling 24): a condition that names either
-    /// is met.
-    partial: bool,
+    /// PARTIAL_SUCCESS and SKIPPED count as success for edges (ruling 24): a condition that names
+    /// the status or success is met.
+    like_success: bool,
 }
 
 impl<'a> Case<'a> {
@@ -129,15 +143,16 @@ impl<'a> Case<'a> {
             }
             number /= values.len();
         }
-        Self { values: case, outcome: status.as_str(), partial: status == Status::Partial }
+        let like_success = matches!(status, Status::Partial | Status::Skipped);
+        Self { values: case, outcome: status.as_str(), like_success }
     }
 
     fn fulfils(&self, condition: &Condition) -> bool {
         condition.clauses().iter().all(|clause| match (&clause.key, &clause.test) {
-            (Key::Outcome, Test::Equals(word)) if self.partial => {
+            (Key::Outcome, Test::Equals(word)) if self.like_success => {
                 word == "success" || word == self.outcome
             }
-            (Key::Outcome, Test::Differs(word)) if self.partial => {
+            (Key::Outcome, Test::Differs(word)) if self.like_success => {
                 word != "success" && word != self.outcome
             }
             _ => clause.holds(self),

@@ -9,6 +9,7 @@ mod condition_value;
 mod dialect;
 mod edge_target_exists;
 mod exit_no_outgoing;
+mod explore;
 mod fidelity_valid;
 mod gate_visited;
 mod goal_gate_has_retry;
@@ -49,6 +50,7 @@ pub fn built_in(types: &[&str]) -> Vec<Box<dyn Rule>> {
         Box::new(dialect::DialectRule),
         Box::new(all_conditional::AllConditional),
         Box::new(gate_visited::GateVisited),
+        Box::new(explore::Explore),
         Box::new(parallel_branches::ParallelBranches),
         Box::new(restart_in_branch::RestartInBranch),
         Box::new(human_gate::HumanGate),

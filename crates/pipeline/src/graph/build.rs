@@ -7,7 +7,7 @@ use super::class_of_label;
 use super::{Attr, Attrs, Data, Edge, Graph, Node, NodeIx, Origin, Subgraph, SubgraphIx, Value};
 use crate::diagnostic::Diagnostic;
 use crate::dot::ast;
-use crate::limits::{MAX_ATTRIBUTES, MAX_EDGES, MAX_NODES};
+use crate::limits::{MAX_ALL_ATTRIBUTES, MAX_ATTRIBUTES, MAX_EDGES, MAX_NODES};
 use crate::span::Span;
 
 /// What is in force at a place of the source.
@@ -25,6 +25,8 @@ struct Builder {
     depths: Vec<usize>,
     /// Nodes of each subgraph so far, by (subgraph, node).
     members: HashSet<(SubgraphIx, NodeIx)>,
+    /// Attributes of nodes and edges so far.
+    attributes: usize,
     /// The first attribute that is written twice in one place, and how many there are.
     twice: Option<(Diagnostic, usize)>,
 }
@@ -34,7 +36,8 @@ type Result<T> = std::result::Result<T, Box<Diagnostic>>;
 pub(super) fn build(document: &ast::Document, notes: &mut Vec<Diagnostic>) -> Result<Graph> {
     let name = document.name.as_ref().map(|name| Arc::clone(&name.text)).unwrap_or_default();
     let data = Data { name, span: document.span, ..Data::default() };
-    let mut builder = Builder { data, depths: Vec::new(), members: HashSet::new(), twice: None };
+    let mut builder =
+        Builder { data, depths: Vec::new(), members: HashSet::new(), attributes: 0, twice: None };
     builder.statements(&document.statements, &mut Scope::default())?;
     if let Some((mut first, count)) = builder.twice {
         if count > 1 {
@@ -111,6 +114,15 @@ impl Builder {
             }
         }
         self.find_twice(&statement.attributes);
+        self.count(statement.attributes.len(), 1, statement.span)
+    }
+
+    /// Counts attributes; those that replace others are counted too.
+    fn count(&mut self, attributes: usize, times: usize, at: Span) -> Result<()> {
+        self.attributes = self.attributes.saturating_add(attributes.saturating_mul(times));
+        if self.attributes > MAX_ALL_ATTRIBUTES {
+            return Err(too_many("attributes in all", MAX_ALL_ATTRIBUTES, at));
+        }
         Ok(())
     }
 
@@ -127,6 +139,7 @@ impl Builder {
                 node.span = Some(id.span);
                 node.attrs = scope.node.clone();
                 self.depths.push(scope.subgraphs.len());
+                self.count(scope.node.len(), 1, id.span)?;
                 self.data.add_node(node)
             }
         };
@@ -161,6 +174,7 @@ impl Builder {
                 if self.data.edges.len() + sources.len().saturating_mul(nodes.len()) > MAX_EDGES {
                     return Err(too_many("edges", MAX_EDGES, span));
                 }
+                self.count(attrs.len(), sources.len() * nodes.len(), span)?;
                 for from in &sources {
                     for to in &nodes {
                         let mut edge = Edge::new(*from, *to);

@@ -50,7 +50,7 @@ impl Edge {
 
     /// The priority; 0 by default.
     pub fn weight(&self) -> i64 {
-        self.attrs.integer("weight").unwrap_or(0)
+        self.attrs.get("weight").and_then(|attr| attr.value.as_whole()).unwrap_or(0)
     }
 
     /// How much of the conversation the target is given.

@@ -78,6 +78,16 @@ impl Value {
         parse_integer(self.text.trim())
     }
 
+    /// As a whole number, also where it is written with a fraction of zero, as `2.0`.
+    pub fn as_whole(&self) -> Option<i64> {
+        let text = self.text.trim();
+        let whole = match text.split_once('.') {
+            Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
+            _ => text,
+        };
+        parse_integer(whole)
+    }
+
     /// As a number.
     pub fn as_float(&self) -> Option<f64> {
         let text = self.text.trim();
@@ -182,5 +192,9 @@ mod tests {
         assert_eq!(Value::string("true").as_bool(), Some(true));
         assert_eq!(Value::string("yes").as_bool(), None);
         assert_eq!(Value::bare("2").as_float(), Some(2.0));
+        assert_eq!(Value::bare("2.0").as_whole(), Some(2));
+        assert_eq!(Value::bare("-2").as_whole(), Some(-2));
+        assert_eq!(Value::bare("2.5").as_whole(), None);
+        assert_eq!(Value::bare("2.").as_whole(), None);
     }
 }

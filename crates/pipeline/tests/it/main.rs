@@ -7,6 +7,7 @@ mod draw;
 mod fan_ins;
 mod gates;
 mod hooks;
+mod language;
 mod llm;
 mod managers;
 mod repository;

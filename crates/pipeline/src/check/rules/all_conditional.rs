@@ -21,7 +21,8 @@ impl Rule for AllConditional {
             !edges.is_empty() && edges.iter().all(|edge| graph.edge(*edge).condition().is_some())
         };
         let nodes = graph.node_indexes().filter(|node| paths.reaches(*node));
-        nodes.filter(all_conditional).filter_map(|node| found(graph, node, &paths)).collect()
+        let nodes = nodes.filter(all_conditional).filter(|node| routing::readable(graph, *node));
+        nodes.filter_map(|node| found(graph, node, &paths)).collect()
     }
 }
 

@@ -62,7 +62,7 @@ fn judge(owner: Owner, attr: &Attr) -> Option<(Severity, String, &'static str)> 
         Wanted::Count if value.as_integer().and_then(|n| u32::try_from(n).ok()).is_none() => {
             error("count", "write a whole number, 0 or more")
         }
-        Wanted::Integer if value.as_integer().is_none() => {
+        Wanted::Integer if value.as_whole().is_none() => {
             error("whole number", "write a whole number")
         }
         Wanted::Boolean if value.as_bool().is_none() => {

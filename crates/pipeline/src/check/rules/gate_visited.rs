@@ -1,14 +1,12 @@
 use super::Place;
 use crate::check::Rule;
 use crate::check::paths::Paths;
+use crate::limits::MAX_STEPS;
 use crate::{Diagnostic, Graph};
 
 /// A run cannot end without having visited every goal gate; unvisited gates are not checked
 /// (§3.4, ruling 5).
 pub(super) struct GateVisited;
-
-/// Gates times size of the graph beyond which nothing is looked for.
-const MOST_WORK: usize = 200_000_000;
 
 impl Rule for GateVisited {
     fn name(&self) -> &str {
@@ -20,7 +18,7 @@ impl Rule for GateVisited {
         let gates: Vec<_> =
             graph.node_indexes().filter(|node| graph.node(*node).goal_gate()).collect();
         let size = graph.nodes().len() + graph.edges().len();
-        if gates.len().saturating_mul(size) > MOST_WORK {
+        if gates.len().saturating_mul(size) > MAX_STEPS {
             let message = "too many goal gates to look for ways around them";
             return vec![Diagnostic::info("gate_visited", message).at(graph.span())];
         }

@@ -1,12 +1,10 @@
 use super::Place;
 use crate::check::Rule;
+use crate::limits::MAX_STEPS;
 use crate::{Diagnostic, Graph, Kind};
 
 /// A fan-out has branches, and they meet again (ruling 8); a fan-in has something to join.
 pub(super) struct ParallelBranches;
-
-/// Branches times size of the graph beyond which it is not looked for where they meet.
-const MOST_WORK: usize = 200_000_000;
 
 impl Rule for ParallelBranches {
     fn name(&self) -> &str {
@@ -27,7 +25,7 @@ impl Rule for ParallelBranches {
                     format!("the fan-out `{id}` has no branches"),
                 )
                 .fix("add an edge from it to each branch")
-            } else if work <= MOST_WORK && graph.join(node).is_none() {
+            } else if work <= MAX_STEPS && graph.join(node).is_none() {
                 let message =
                     format!("the branches of `{id}` meet nowhere, so nothing follows them");
                 Diagnostic::warning("parallel_branches", message)

@@ -1,12 +1,10 @@
 use super::Place;
 use crate::check::Rule;
+use crate::limits::MAX_STEPS;
 use crate::{Diagnostic, Graph, Kind};
 
 /// A branch of a fan-out cannot begin the run anew (ruling 8).
 pub(super) struct RestartInBranch;
-
-/// Branches times size of the graph beyond which nothing is looked for.
-const MOST_WORK: usize = 200_000_000;
 
 impl Rule for RestartInBranch {
     fn name(&self) -> &str {
@@ -24,7 +22,7 @@ impl Rule for RestartInBranch {
         let size = graph.nodes().len() + graph.edges().len();
         for fan_out in graph.node_indexes().filter(|node| graph.kind(*node) == Kind::Parallel) {
             work = work.saturating_add((graph.outgoing(fan_out).len() + 1).saturating_mul(size));
-            if work > MOST_WORK {
+            if work > MAX_STEPS {
                 break;
             }
             let inside = graph.branch_nodes(fan_out);
