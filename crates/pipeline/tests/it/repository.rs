@@ -2,6 +2,7 @@
 
 mod children;
 mod kept;
+mod kills;
 mod shell;
 mod stages;
 mod world;
