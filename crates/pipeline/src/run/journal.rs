@@ -19,7 +19,7 @@ pub const VERSION: u32 = 1;
 
 /// A lock is held for a moment by those who only look whether it is held, and by a program that is
 /// just being started from the process that let it go.
-const LOCK_TRIES: u32 = 10;
+const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The first record: what the run is a run of.
