@@ -4,4 +4,5 @@ pub mod acp;
 pub mod agent;
 pub mod app_server;
 pub mod mcp;
+pub mod pipeline;
 pub mod shape;

@@ -5,15 +5,18 @@ pub mod app_server;
 pub mod ask;
 pub mod check;
 pub mod client;
+mod confine;
 mod elsewhere;
 pub mod exec;
 mod logs;
 pub mod models;
 pub(crate) mod print;
+pub mod run;
 mod stdin;
 pub mod supervise;
 pub mod threads;
 pub mod up;
+mod words;
 
 use std::process::ExitCode;
 
@@ -60,6 +63,8 @@ enum Command {
     Ask(ask::Args),
     /// Check a pipeline before it is run
     Check(check::Args),
+    /// Run a pipeline, or go on with a run
+    Run(run::Args),
     /// List the models of the catalogue
     Models(models::Args),
     /// Supervise one session (started by `canon up`)
@@ -104,6 +109,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Acp(args) => acp::run(args),
         Command::Ask(args) => ask::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Supervise(args) => supervise::run(args),
     }

@@ -77,11 +77,23 @@ impl Error {
         Self::new(Kind::Work, message)
     }
 
+    /// Says first what it is about.
+    #[must_use]
+    pub fn at(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
     /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// What happened and where, without what to do.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// Whose fault it is.

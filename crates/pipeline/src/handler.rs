@@ -1,7 +1,7 @@
 //! What does the work of a stage (Attractor §4.1, §4.2, §4.12).
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -87,17 +87,27 @@ impl Stage {
     /// `ATTRACTOR_STAGE_DIR`, `ATTRACTOR_LOGS_ROOT`, `ATTRACTOR_PROMPT_FILE`, and for each input
     /// of the run `ATTRACTOR_INPUT_NAME`.
     pub fn variables(&self) -> Vec<(String, String)> {
-        let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
-        let mut variables = vec![
-            ("ATTRACTOR_NODE_ID".to_owned(), self.node().id().to_owned()),
-            ("ATTRACTOR_STAGE_DIR".to_owned(), path(&self.dir)),
-            ("ATTRACTOR_LOGS_ROOT".to_owned(), path(&self.logs_root)),
-            ("ATTRACTOR_PROMPT_FILE".to_owned(), path(&self.dir.join("prompt.md"))),
-        ];
-        let input = |(name, value): (&String, &String)| (input_variable(name), value.clone());
-        variables.extend(self.run.inputs.iter().map(input));
-        variables
+        variables(self.node().id(), &self.dir, &self.logs_root, &self.run)
     }
+}
+
+/// [`Stage::variables`] of a stage that is still being made.
+pub(crate) fn variables(
+    node: &str,
+    dir: &Path,
+    logs_root: &Path,
+    run: &RunInfo,
+) -> Vec<(String, String)> {
+    let path = |path: &Path| path.to_string_lossy().into_owned();
+    let mut variables = vec![
+        ("ATTRACTOR_NODE_ID".to_owned(), node.to_owned()),
+        ("ATTRACTOR_STAGE_DIR".to_owned(), path(dir)),
+        ("ATTRACTOR_LOGS_ROOT".to_owned(), path(logs_root)),
+        ("ATTRACTOR_PROMPT_FILE".to_owned(), path(&dir.join("prompt.md"))),
+    ];
+    let input = |(name, value): (&String, &String)| (input_variable(name), value.clone());
+    variables.extend(run.inputs.iter().map(input));
+    variables
 }
 
 /// Does the work of the stages of one kind.

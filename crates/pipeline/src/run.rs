@@ -39,7 +39,7 @@ pub use history::{Done, History};
 pub use list::{RunState, RunSummary, list, remove, summary};
 pub use report::{Report, StageReport, Stuck, report};
 pub use resume::From;
-pub use workspaces::{Shared, WorkspaceError, Workspaces};
+pub use workspaces::{Shared, StageOwn, WorkspaceError, Workspaces};
 
 use crate::artifacts::{ArtifactError, Artifacts};
 use crate::engine::{Budget, Finish, Machine, Plan, ReplayError, Setup};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use canon_agent::{Budget, Profile, Session, SessionOptions};
 use canon_exec::sandbox::{HelperCommand, SandboxOptions, SandboxPolicy, SandboxedEnvironment};
-use canon_exec::{ExecutionEnvironment, SandboxReport};
+use canon_exec::{EnvPolicy, ExecutionEnvironment, SandboxReport};
 use canon_llm::{Client, Connected, LlmError, Recorder};
 use canon_runtime::secret::{Redactor, Secret};
 use serde_json::Value;
@@ -114,6 +114,18 @@ pub struct Sandbox {
 impl Sandbox {
     /// The environment for `cwd` in this sandbox, after a probe; never a weaker one.
     pub async fn environment(&self, cwd: &Path) -> Result<Arc<dyn ExecutionEnvironment>, Error> {
+        self.environment_with(cwd, Vec::new(), EnvPolicy::default()).await
+    }
+
+    /// [`Self::environment`] whose commands get the variables of `env`, and in which the directories
+    /// `readable` are read, also where they lie below something masked, and not written unless the
+    /// policy names a root below them.
+    pub async fn environment_with(
+        &self,
+        cwd: &Path,
+        readable: Vec<PathBuf>,
+        env: EnvPolicy,
+    ) -> Result<Arc<dyn ExecutionEnvironment>, Error> {
         if !cwd.is_dir() {
             return Err(Error::input(format!(
                 "the working directory {} is not a directory",
@@ -130,6 +142,8 @@ impl Sandbox {
         let options = SandboxOptions {
             helper: Some(helper),
             masked_paths: self.masked.clone(),
+            readable_paths: readable,
+            env,
             ..SandboxOptions::default()
         };
         let environment = SandboxedEnvironment::new(self.policy.clone(), cwd.to_owned(), options)

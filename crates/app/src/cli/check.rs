@@ -33,7 +33,7 @@ pub struct Args {
     dialect: Option<Dialect>,
 }
 
-fn dialect(name: &str) -> Result<Dialect, String> {
+pub(super) fn dialect(name: &str) -> Result<Dialect, String> {
     Dialect::parse(name)
         .filter(|_| !name.trim().is_empty())
         .ok_or_else(|| "the dialects are `2026-02` and `current`".to_owned())
@@ -59,7 +59,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
     Ok(if checked.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
-fn read(path: &Path) -> Result<String, Error> {
+/// The text of a pipeline, no larger than the parser takes.
+pub(super) fn read(path: &Path) -> Result<String, Error> {
     let shown = path.display();
     // One byte more than the parser takes: enough for it to say so.
     let limit = canon_pipeline::limits::MAX_SOURCE as u64 + 1;
@@ -83,15 +84,20 @@ fn read(path: &Path) -> Result<String, Error> {
 
 /// Findings with their lines, then how many there are.
 fn show(path: &Path, checked: &Checked, lines: &Lines<'_>) {
-    let found = &checked.diagnostics;
+    show_findings(path, &checked.diagnostics, lines);
+    print::note(format!("{}: {}", path.display(), summary(checked)));
+}
+
+/// Findings with their lines.
+pub(super) fn show_findings(path: &Path, found: &[Diagnostic], lines: &Lines<'_>) {
     for diagnostic in found.iter().take(MOST_SHOWN) {
         print::note(snippet::render(path, diagnostic, lines));
         print::note(" ");
     }
     if found.len() > MOST_SHOWN {
-        print::note(format!("… {} more findings; --json lists all", found.len() - MOST_SHOWN));
+        let more = found.len() - MOST_SHOWN;
+        print::note(format!("… {more} more findings; `canon check --json` lists all"));
     }
-    print::note(format!("{}: {}", path.display(), summary(checked)));
 }
 
 fn summary(checked: &Checked) -> String {

@@ -7,7 +7,6 @@ mod outcome;
 mod progress;
 mod shape;
 mod task;
-mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,10 +16,10 @@ use canon_agent::tools::{FetchPolicy, HostPattern, WebFetch};
 use canon_agent::{Family, Input, Journal, Profile};
 use canon_exec::ExecutionEnvironment;
 use canon_exec::sandbox::SandboxPolicy;
-use clap::ValueEnum;
 
 use self::conversation::Conversation;
 use self::outcome::Report;
+use super::confine::Mode;
 use super::elsewhere::Elsewhere;
 use super::{logs, print, runtime};
 use crate::bridge::agent::{self, Limits, Model, Sandbox};
@@ -67,7 +66,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["container", "container_image", "ssh"])]
     add_dir: Vec<PathBuf>,
     /// What commands and file operations may touch
-    #[arg(long, value_enum, default_value_t = Mode::WorkspaceWrite)]
+    #[arg(long, value_enum, default_value_t)]
     sandbox: Mode,
     /// Let sandboxed commands use the network
     #[arg(long)]
@@ -116,13 +115,6 @@ pub struct Args {
     quiet: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Mode {
-    ReadOnly,
-    WorkspaceWrite,
-    DangerFullAccess,
-}
-
 /// Runs the session; its last text is the data.
 pub fn run(args: Args) -> Result<ExitCode, Error> {
     logs::to_stderr(if args.quiet { tracing::Level::ERROR } else { tracing::Level::WARN });
@@ -163,11 +155,7 @@ async fn work(
 
 /// What the flags allow on this machine.
 fn policy(args: &Args) -> Result<SandboxPolicy, Error> {
-    let mut policy = match args.sandbox {
-        Mode::ReadOnly => SandboxPolicy::read_only(),
-        Mode::WorkspaceWrite => SandboxPolicy::workspace_write(),
-        Mode::DangerFullAccess => SandboxPolicy::DangerFullAccess,
-    };
+    let mut policy = args.sandbox.policy();
     if args.add_dir.is_empty() {
         return Ok(policy.with_network(args.network));
     }
@@ -247,7 +235,7 @@ async fn work_in(
 
 /// Waits for Ctrl-C, for a service manager's TERM, or for the terminal to go away: each ends the
 /// session in order, with its processes and its temporary files.
-pub(super) async fn told_to_end() {
+pub(in crate::cli) async fn told_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     let wait = async |kind| match signal(kind) {
         Ok(mut signals) => drop(signals.recv().await),

@@ -6,7 +6,7 @@ use super::bubblewrap::{Bubblewrap, filters};
 use super::git::{Guard, NotRestored};
 use super::landlock::{Landlock, rules};
 use super::launcher::{Confined, Confiner, Launcher};
-use super::plan::{Tmp, zones};
+use super::plan::{Seen, Tmp, zones};
 use super::probe::{Facts, probe};
 use super::scratch::Scratch;
 use super::{Backend, SandboxError, SandboxOptions, SandboxPolicy, SandboxReport, WhyNot};
@@ -104,7 +104,8 @@ async fn prepare(
         (Backend::Bubblewrap, _) => Tmp::Shown(scratch.tmp()),
         _ => Tmp::InPlace(scratch.tmp()),
     };
-    let (zones, layouts) = zones(policy, cwd, &options.masked_paths, &tmp)?;
+    let seen = Seen { masked: &options.masked_paths, readable: &options.readable_paths };
+    let (zones, layouts) = zones(policy, cwd, seen, &tmp)?;
     if let Some(zone) = zones
         .iter()
         .find(|zone| zone.access == Access::Write && facts.program.starts_with(&zone.path))

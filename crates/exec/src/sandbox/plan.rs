@@ -26,11 +26,20 @@ const TEMPORARY: &str = "it is writable";
 /// Places that the backends provide in their own way and that file tools have no business in.
 const SPECIAL: [&str; 3] = ["/proc", "/dev", "/run"];
 
+/// What a host says about reading, beside the policy.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen<'a> {
+    /// neither read nor written
+    pub(super) masked: &'a [PathBuf],
+    /// only read, also below what is masked or writable
+    pub(super) readable: &'a [PathBuf],
+}
+
 /// The zones of a policy other than full access, and where git's files of each writable root are.
 pub(super) fn zones(
     policy: &SandboxPolicy,
     cwd: &Path,
-    masked: &[PathBuf],
+    seen: Seen<'_>,
     tmp: &Tmp,
 ) -> Result<(Zones, Vec<Layout>), SandboxError> {
     let mut zones = vec![zone("/", Access::Read, READ_ONLY)];
@@ -43,12 +52,16 @@ pub(super) fn zones(
         zones.extend(layout.zones());
         layouts.push(layout);
     }
-    let hidden = hidden(policy, masked)?;
+    let hidden = hidden(policy, seen.masked)?;
     if let Some(root) = roots.iter().find(|root| hidden.contains(root)) {
         return Err(bad(root, "it is both writable and hidden"));
     }
     if roots.is_empty() {
         zones.push(zone(cwd, Access::Read, READ_ONLY));
+    }
+    for path in seen.readable {
+        let canonical = path.canonicalize().map_err(|error| bad(path, error.to_string()))?;
+        zones.push(zone(canonical, Access::Read, READ_ONLY));
     }
     zones.extend(hidden.into_iter().map(|path| zone(path, Access::Hidden, SECRET)));
     zones.extend(pins(&zones));

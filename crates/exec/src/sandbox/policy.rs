@@ -167,6 +167,9 @@ pub struct SandboxOptions {
     /// files and directories that become unreadable, whatever the policy (`CANON_HOME`); writable
     /// roots below them stay writable
     pub masked_paths: Vec<PathBuf>,
+    /// directories that are only read, also below masked paths and writable roots; must exist.
+    /// Landlock cannot keep one below a writable root from being written
+    pub readable_paths: Vec<PathBuf>,
     /// needed for the Landlock backend
     pub helper: Option<HelperCommand>,
     /// use this backend or fail, instead of the strongest that works
@@ -186,6 +189,7 @@ impl Default for SandboxOptions {
         Self {
             env: EnvPolicy::default(),
             masked_paths: Vec::new(),
+            readable_paths: Vec::new(),
             helper: None,
             backend: None,
             shell: Shell::default(),

@@ -14,7 +14,7 @@ use super::bubblewrap::{Bubblewrap, filters};
 use super::helper::ABI_QUESTION;
 use super::landlock::Landlock;
 use super::launcher::Confiner;
-use super::plan::{Tmp, zones};
+use super::plan::{Seen, Tmp, zones};
 use super::scratch::Scratch;
 use super::{Backend, HelperCommand, SandboxPolicy};
 use crate::process::{ExecResult, Invocation, Stdin, run_invocation};
@@ -126,7 +126,8 @@ async fn attempt(backend: &Confiner, scratch: &Scratch, tmp: &Tmp) -> Result<(bo
         exclude_tmp: false,
         denied_reads: vec![hidden],
     };
-    let (zones, _) = zones(&policy, &inside, &[], tmp).map_err(|error| error.to_string())?;
+    let (zones, _) = zones(&policy, &inside, Seen { masked: &[], readable: &[] }, tmp)
+        .map_err(|error| error.to_string())?;
     let mut trial = plain(vec!["bash".into(), "-c".into(), SCRIPT.into(), "probe".into()]);
     trial.argv.extend([inside.clone().into(), outside.clone().into(), secret.into(), port.into()]);
     trial.cwd = inside.clone();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::git::{Guard, NotRestored};
-use super::plan::{Tmp, zones};
+use super::plan::{Seen, Tmp, zones};
 use super::{SandboxError, SandboxPolicy};
 use crate::host::zones::Zones;
 
@@ -26,7 +26,7 @@ impl Protection {
         cwd: &Path,
         masked: &[PathBuf],
     ) -> Result<Self, SandboxError> {
-        let (zones, layouts) = zones(policy, cwd, masked, &Tmp::No)?;
+        let (zones, layouts) = zones(policy, cwd, Seen { masked, readable: &[] }, &Tmp::No)?;
         let guard = Guard::new(&layouts, false)
             .map_err(|NotRestored { path, why }| SandboxError::BadPath { path, why })?;
         let repositories = layouts.into_iter().filter_map(|layout| layout.repository).collect();

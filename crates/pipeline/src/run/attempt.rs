@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use super::{Engine, History, hooks};
+use super::{Engine, History, StageOwn, hooks};
 use crate::engine::{Execute, Snapshot};
 use crate::graph::{EdgeIx, NodeIx};
-use crate::handler::{Handler, Stage};
+use crate::handler::{self, Handler, Stage};
 use crate::outcome::{FailureClass, Outcome};
 use crate::verdict;
 
@@ -88,14 +88,16 @@ async fn conclude(engine: &Engine, stage: &Stage, outcome: Outcome) -> Result<At
 
 async fn stage(engine: &Engine, attempt: Attempt) -> Result<Stage, String> {
     let Attempt { execute, history, cancel, resumed, .. } = attempt;
-    let environment = engine.workspaces.environment(&execute.attempt.frame).await;
-    let environment = environment.map_err(|error| error.to_string())?;
     let dir = engine.directory.open_stage(&execute.attempt);
     let dir = dir.map_err(|error| {
         let dir = engine.directory.stage(&execute.attempt);
         format!("cannot prepare the stage's directory {}: {error}", dir.display())
     })?;
     let logs_root = engine.directory.logs_root(execute.attempt.restart, &execute.attempt.frame);
+    let variables = handler::variables(&execute.attempt.node, &dir, &logs_root, &engine.info);
+    let own = StageOwn { dir: &dir, variables: &variables };
+    let environment = engine.workspaces.stage_environment(&execute.attempt.frame, own).await;
+    let environment = environment.map_err(|error| error.to_string())?;
     Ok(Stage {
         run: Arc::clone(&engine.info),
         graph: engine.graph.clone(),

@@ -181,6 +181,7 @@ fn is_reserved(name: &str) -> bool {
                 | "worktrees"
                 | "checkpoint.json"
                 | "graph.dot"
+                | "invocation.json"
                 | "journal.jsonl"
                 | "manifest.json"
                 | "lock"

@@ -1,5 +1,6 @@
 //! Where the stages of a run work.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,6 +19,15 @@ pub struct WorkspaceError {
     pub why: String,
 }
 
+/// What is one stage's own, beside the workspace of its frame.
+#[derive(Debug, Clone, Copy)]
+pub struct StageOwn<'a> {
+    /// Its directory, which it may write.
+    pub dir: &'a Path,
+    /// Variables that its commands get, see [`crate::Stage::variables`].
+    pub variables: &'a [(String, String)],
+}
+
 /// The workspaces of one run: one for the run itself, one for each branch where there is a
 /// repository to make them from.
 #[async_trait]
@@ -34,6 +44,17 @@ pub trait Workspaces: Send + Sync {
         &self,
         frame: &FrameId,
     ) -> Result<Arc<dyn ExecutionEnvironment>, WorkspaceError>;
+
+    /// Where one stage of `frame` runs, for those that confine stages one by one; without that, it
+    /// is where all stages of the frame run.
+    async fn stage_environment(
+        &self,
+        frame: &FrameId,
+        own: StageOwn<'_>,
+    ) -> Result<Arc<dyn ExecutionEnvironment>, WorkspaceError> {
+        let _ = own;
+        self.environment(frame).await
+    }
 
     /// Commits what a stage left in its workspace.
     async fn commit(

@@ -11,9 +11,9 @@ use canon_llm::{ErrorKind, LlmError};
 use serde_json::{Value, json};
 
 use super::Args;
-use super::words::{duration, grouped, plural};
 use crate::bridge::agent::Model;
 use crate::cli::print;
+use crate::cli::words::{duration, grouped, plural};
 use crate::error::{Error, Kind};
 
 /// What came of it all.

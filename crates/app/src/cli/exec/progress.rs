@@ -11,7 +11,7 @@ use std::time::Duration;
 use canon_agent::{EventData, SessionEvent};
 use serde_json::Value;
 
-use super::words::{cut, duration, grouped};
+use crate::cli::words::{cut, duration, grouped};
 
 /// Between two lines that say what it has cost so far, in milliseconds.
 const TOTALS_EVERY: u64 = 30_000;

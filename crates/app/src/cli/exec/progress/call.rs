@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::cli::exec::words::{cut, duration, plural};
+use crate::cli::words::{cut, duration, plural};
 
 /// Characters of an error beside what failed.
 const ERROR: usize = 120;

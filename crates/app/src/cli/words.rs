@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `0.3 s`, `12.3 s`, `2 min 5 s`, `1 h 2 min`.
-pub(super) fn duration(time: Duration) -> String {
+pub(in crate::cli) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..60 => format!("{:.1} s", (time.as_millis() / 100) as f64 / 10.0),
@@ -13,7 +13,7 @@ pub(super) fn duration(time: Duration) -> String {
 }
 
 /// `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
+pub(in crate::cli) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -26,12 +26,12 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// `1 reply`, `2 replies`.
-pub(super) fn plural(number: u64, one: &str, many: &str) -> String {
+pub(in crate::cli) fn plural(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
 /// `text` on one line of at most `most` characters; what is left out is a mark.
-pub(super) fn cut(text: &str, most: usize) -> String {
+pub(in crate::cli) fn cut(text: &str, most: usize) -> String {
     let mut lines = text.trim().lines();
     let line = lines.next().unwrap_or_default().trim_end();
     let more = lines.next().is_some();
