@@ -8,6 +8,7 @@ pub mod client;
 mod confine;
 mod elsewhere;
 pub mod exec;
+pub mod graph;
 mod logs;
 pub mod models;
 pub(crate) mod print;
@@ -59,6 +60,8 @@ enum Command {
     AppServer(app_server::Args),
     /// Serve the agent to editors, behind the Agent Client Protocol on standard input and output
     Acp(acp::Args),
+    /// Draw a pipeline, as SVG
+    Graph(graph::Args),
     /// Ask a model one question
     Ask(ask::Args),
     /// Check a pipeline before it is run
@@ -107,6 +110,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Threads(args) => threads::run(&args),
         Command::AppServer(args) => app_server::run(args),
         Command::Acp(args) => acp::run(args),
+        Command::Graph(args) => graph::run(&args),
         Command::Ask(args) => ask::run(args),
         Command::Check(args) => check::run(&args),
         Command::Run(args) => run::run(&args),

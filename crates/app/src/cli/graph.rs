@@ -1,0 +1,78 @@
+//! `canon graph`: a pipeline is drawn.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use canon_pipeline::{Diagnostic, Graph, Lines, draw};
+
+use super::print;
+use crate::error::Error;
+
+/// Mistakes of the source that are shown.
+const MOST_SHOWN: usize = 10;
+
+/// What to draw.
+///
+/// The picture is SVG. A pipeline that `canon check` finds wrong is drawn too, as long as it can
+/// be read.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The pipeline, a DOT file; `-` is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Write the picture into this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Draws it.
+pub fn run(args: &Args) -> Result<ExitCode, Error> {
+    let shown = args.file.display();
+    let source = read(&args.file)?;
+    let parsed = Graph::parse(&source)
+        .map_err(|refused| unreadable(&args.file, &source, &refused.diagnostics))?;
+    let picture = draw::svg(&parsed.graph, &draw::Options::default()).map_err(|error| {
+        Error::input(format!("{shown}: {error}")).hint("draw parts of it, in files of their own")
+    })?;
+    match &args.output {
+        None => print::text(&picture),
+        Some(path) => std::fs::write(path, picture).map_err(|error| {
+            Error::environment(format!("cannot write {}: {error}", path.display()))
+        })?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    let shown = path.display();
+    // One byte more than the parser takes, so that it says what is too much.
+    let limit = canon_pipeline::limits::MAX_SOURCE as u64 + 1;
+    let mut bytes = Vec::new();
+    let outcome = if path.as_os_str() == "-" {
+        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+    };
+    outcome.map_err(|error| Error::input(format!("cannot read {shown}: {error}")))?;
+    if bytes.len() as u64 == limit {
+        let most = canon_pipeline::limits::MAX_SOURCE / 1024 / 1024;
+        return Err(Error::input(format!("{shown} is larger than {most} MiB")));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Error::input(format!("{shown} is no UTF-8 text")).hint("save it as UTF-8"))
+}
+
+fn unreadable(path: &Path, source: &str, found: &[Diagnostic]) -> Error {
+    let lines = Lines::new(source);
+    let mut message = format!("{} cannot be read", path.display());
+    for diagnostic in found.iter().filter(|found| found.is_error()).take(MOST_SHOWN) {
+        message.push_str("\n  ");
+        if let Some(span) = diagnostic.span {
+            let at = lines.locate(span.start);
+            message.push_str(&format!("{}:{}: ", at.line, at.column));
+        }
+        message.push_str(&diagnostic.message);
+    }
+    Error::input(message).hint("`canon check` shows the lines")
+}
