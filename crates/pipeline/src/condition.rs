@@ -88,17 +88,40 @@ impl Condition {
         &self.clauses
     }
 
-    /// Whether it is true.
+    /// Whether it is true of the status as it is. What differs from success is no status that
+    /// counts as success (ruling 24).
     pub fn holds(&self, of: &impl Lookup) -> bool {
         self.clauses.iter().all(|clause| clause.holds(of))
+    }
+
+    /// Whether it is true where PARTIAL_SUCCESS and SKIPPED count as success (ruling 24): for
+    /// edges of which none is true of the status as it is.
+    pub fn holds_like_success(&self, of: &impl Lookup) -> bool {
+        let like = |clause: &Clause| clause.asks_for_success() && counts_as_success(of.outcome());
+        self.clauses.iter().all(|clause| like(clause) || clause.holds(of))
     }
 }
 
 impl Clause {
     /// Whether it is true.
     pub fn holds(&self, of: &impl Lookup) -> bool {
-        self.test.holds(&self.key.resolve(of))
+        match (&self.key, &self.test) {
+            (Key::Outcome, Test::Differs(word)) if word == "success" => {
+                !counts_as_success(of.outcome())
+            }
+            _ => self.test.holds(&self.key.resolve(of)),
+        }
     }
+
+    fn asks_for_success(&self) -> bool {
+        let success = |word: &str| word == "success";
+        self.key == Key::Outcome && matches!(&self.test, Test::Equals(word) if success(word))
+    }
+}
+
+/// Ruling 24.
+fn counts_as_success(status: &str) -> bool {
+    matches!(status, "success" | "partial_success" | "skipped")
 }
 
 impl Key {

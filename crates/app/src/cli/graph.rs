@@ -1,12 +1,11 @@
 //! `canon graph`: a pipeline is drawn.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use canon_pipeline::{Diagnostic, Graph, Lines, draw};
 
-use super::print;
+use super::{check, print};
 use crate::error::Error;
 
 /// Mistakes of the source that are shown.
@@ -29,7 +28,7 @@ pub struct Args {
 /// Draws it.
 pub fn run(args: &Args) -> Result<ExitCode, Error> {
     let shown = args.file.display();
-    let source = read(&args.file)?;
+    let source = check::read(&args.file)?;
     let parsed = Graph::parse(&source)
         .map_err(|refused| unreadable(&args.file, &source, &refused.diagnostics))?;
     let picture = draw::svg(&parsed.graph, &draw::Options::default()).map_err(|error| {
@@ -42,25 +41,6 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
         })?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn read(path: &Path) -> Result<String, Error> {
-    let shown = path.display();
-    // One byte more than the parser takes, so that it says what is too much.
-    let limit = canon_pipeline::limits::MAX_SOURCE as u64 + 1;
-    let mut bytes = Vec::new();
-    let outcome = if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
-    };
-    outcome.map_err(|error| Error::input(format!("cannot read {shown}: {error}")))?;
-    if bytes.len() as u64 == limit {
-        let most = canon_pipeline::limits::MAX_SOURCE / 1024 / 1024;
-        return Err(Error::input(format!("{shown} is larger than {most} MiB")));
-    }
-    String::from_utf8(bytes)
-        .map_err(|_| Error::input(format!("{shown} is no UTF-8 text")).hint("save it as UTF-8"))
 }
 
 fn unreadable(path: &Path, source: &str, found: &[Diagnostic]) -> Error {

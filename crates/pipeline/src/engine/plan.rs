@@ -283,6 +283,10 @@ impl Guard {
     pub(crate) fn holds(&self, outcome: &Outcome, context: &Context) -> bool {
         self.condition.holds(&Seen { outcome, context })
     }
+
+    pub(crate) fn holds_like_success(&self, outcome: &Outcome, context: &Context) -> bool {
+        self.condition.holds_like_success(&Seen { outcome, context })
+    }
 }
 
 impl std::fmt::Display for Guard {

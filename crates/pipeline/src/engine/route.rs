@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Plan, PlanEdge};
+use super::plan::{Guard, Plan};
 use super::random::Random;
 use crate::context::Context;
 use crate::outcome::{Outcome, Status};
@@ -190,10 +190,14 @@ fn by_condition(
     context: &Context,
     random: &mut Random,
 ) -> Option<Way> {
-    let holds = |edge: &PlanEdge| {
-        edge.condition.as_ref().is_some_and(|condition| condition.holds(outcome, context))
+    let those = |holds: &dyn Fn(&Guard) -> bool| -> Vec<usize> {
+        let matches = |at: &usize| plan.edges[*at].condition.as_ref().is_some_and(holds);
+        edges.iter().copied().filter(matches).collect()
     };
-    let matched: Vec<usize> = edges.iter().copied().filter(|at| holds(&plan.edges[*at])).collect();
+    let mut matched = those(&|guard| guard.holds(outcome, context));
+    if matched.is_empty() {
+        matched = those(&|guard| guard.holds_like_success(outcome, context));
+    }
     if matched.is_empty() {
         return None;
     }

@@ -233,3 +233,17 @@ fn what_comes_late_or_twice_changes_nothing() {
     assert!(sim.machine.apply(ended(), 6).is_empty());
     assert!(sim.machine.apply(Input::Due { attempt: execute.attempt.clone() }, 6).is_empty());
 }
+
+#[test]
+fn ruling_pipeline_24_partial_success_counts_as_success_for_conditions_too() {
+    let partial = || [Outcome::of(Status::PartialSuccess)];
+    let two = "a; b; start -> a; b -> exit; a -> exit [condition=\"outcome=success\"]
+        a -> b [condition=\"outcome!=success\"]";
+    Sim::new(two).on("a", partial()).run().succeeds("start a exit");
+    Sim::new(two).on("a", [Outcome::of(Status::Skipped)]).run().succeeds("start a exit");
+    Sim::new(two).on("a", [fail()]).run().succeeds("start a b exit");
+    // Who asks for the status itself is asked first.
+    let exact = "a; b; start -> a; b -> exit; a -> exit [condition=\"outcome=success\", weight=9]
+        a -> b [condition=\"outcome=partial_success\"]";
+    Sim::new(exact).on("a", partial()).run().succeeds("start a b exit");
+}
