@@ -35,7 +35,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
         Error::input(format!("{shown}: {error}")).hint("draw parts of it, in files of their own")
     })?;
     match &args.output {
-        None => print::text(&picture),
+        None => print::text(picture.trim_end()),
         Some(path) => std::fs::write(path, picture).map_err(|error| {
             Error::environment(format!("cannot write {}: {error}", path.display()))
         })?,

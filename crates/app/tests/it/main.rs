@@ -13,6 +13,7 @@ mod codex;
 mod crash;
 mod daemon;
 mod exec_cmd;
+mod graphs;
 mod output;
 mod quickstart;
 mod rulings;
