@@ -1,15 +1,12 @@
 //! `canon graph`: a pipeline is drawn.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use canon_pipeline::{Diagnostic, Graph, Lines, draw};
+use canon_pipeline::{Graph, Lines, draw};
 
 use super::{check, print};
 use crate::error::Error;
-
-/// Mistakes of the source that are shown.
-const MOST_SHOWN: usize = 10;
 
 /// What to draw.
 ///
@@ -29,8 +26,13 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode, Error> {
     let shown = args.file.display();
     let source = check::read(&args.file)?;
-    let parsed = Graph::parse(&source)
-        .map_err(|refused| unreadable(&args.file, &source, &refused.diagnostics))?;
+    let parsed = match Graph::parse(&source) {
+        Ok(parsed) => parsed,
+        Err(refused) => {
+            check::show_findings(&args.file, &refused.diagnostics, &Lines::new(&source));
+            return Err(Error::input(format!("{shown} cannot be read")));
+        }
+    };
     let picture = draw::svg(&parsed.graph, &draw::Options::default()).map_err(|error| {
         Error::input(format!("{shown}: {error}")).hint("draw parts of it, in files of their own")
     })?;
@@ -41,18 +43,4 @@ pub fn run(args: &Args) -> Result<ExitCode, Error> {
         })?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn unreadable(path: &Path, source: &str, found: &[Diagnostic]) -> Error {
-    let lines = Lines::new(source);
-    let mut message = format!("{} cannot be read", path.display());
-    for diagnostic in found.iter().filter(|found| found.is_error()).take(MOST_SHOWN) {
-        message.push_str("\n  ");
-        if let Some(span) = diagnostic.span {
-            let at = lines.locate(span.start);
-            message.push_str(&format!("{}:{}: ", at.line, at.column));
-        }
-        message.push_str(&diagnostic.message);
-    }
-    Error::input(message).hint("`canon check` shows the lines")
 }

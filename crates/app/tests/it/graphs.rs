@@ -18,7 +18,7 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn a_good_pipeline_is_told_with_its_graph() {
-    let mut env = TestEnv::new();
+    let env = TestEnv::new();
     env.write("good.dot", GOOD);
     let file = env.path("good.dot");
     let output = run(&env, &["check", file.to_str().unwrap(), "--json"]);
@@ -44,7 +44,7 @@ fn a_good_pipeline_is_told_with_its_graph() {
 
 #[test]
 fn a_wrong_pipeline_is_told_with_line_and_fix_and_ends_with_2() {
-    let mut env = TestEnv::new();
+    let env = TestEnv::new();
     env.write(
         "bad.dot",
         &GOOD
@@ -67,7 +67,7 @@ fn a_wrong_pipeline_is_told_with_line_and_fix_and_ends_with_2() {
 
 #[test]
 fn a_pipeline_is_drawn_and_what_cannot_be_read_is_told() {
-    let mut env = TestEnv::new();
+    let env = TestEnv::new();
     env.write("good.dot", GOOD);
     env.write("broken.dot", "digraph { a -- b }");
     let good = env.path("good.dot");
