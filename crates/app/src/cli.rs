@@ -13,6 +13,7 @@ mod logs;
 pub mod models;
 pub(crate) mod print;
 pub mod run;
+pub mod runs;
 mod stdin;
 pub mod supervise;
 pub mod threads;
@@ -68,6 +69,10 @@ enum Command {
     Check(check::Args),
     /// Run a pipeline, or go on with a run
     Run(run::Args),
+    /// List, show, compare, fork and remove the runs that were kept
+    Runs(runs::Args),
+    /// Tell why a run went the way it went: every hop, with the rule that decided
+    Explain(runs::ShowArgs),
     /// List the models of the catalogue
     Models(models::Args),
     /// Supervise one session (started by `canon up`)
@@ -114,6 +119,8 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Ask(args) => ask::run(args),
         Command::Check(args) => check::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Runs(args) => runs::run(&args),
+        Command::Explain(args) => runs::explain(&args),
         Command::Models(args) => models::run(&args),
         Command::Supervise(args) => supervise::run(args),
     }

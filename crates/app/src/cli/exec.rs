@@ -4,7 +4,7 @@ mod conversation;
 mod drive;
 mod habits;
 mod outcome;
-mod progress;
+pub(in crate::cli) mod progress;
 mod shape;
 mod task;
 

@@ -19,7 +19,8 @@ use canon_pipeline::graph::parse_duration;
 use super::{check, confine, logs, runtime};
 use crate::error::Error;
 
-pub(in crate::cli) use kept::Kept;
+pub(in crate::cli) use drive::of_run;
+pub(in crate::cli) use kept::{Kept, find, fresh, home};
 
 /// What the help says below the options.
 const NOTES: &str = "\

@@ -17,5 +17,6 @@ mod graphs;
 mod output;
 mod quickstart;
 mod rulings;
+mod run;
 mod stuck;
 mod up;

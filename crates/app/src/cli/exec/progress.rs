@@ -20,14 +20,14 @@ const LONG: u64 = 30_000;
 
 /// One line, without its end; may hold characters that a terminal acts on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) tone: Tone,
-    pub(super) text: String,
+pub(in crate::cli) struct Line {
+    pub(in crate::cli) tone: Tone,
+    pub(in crate::cli) text: String,
 }
 
 /// What a line is, for its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(in crate::cli) enum Tone {
     Plain,
     Dim,
     Bad,
@@ -35,7 +35,7 @@ pub(super) enum Tone {
 }
 
 /// What was shown so far.
-pub(super) struct Progress {
+pub(in crate::cli) struct Progress {
     cwd: PathBuf,
     width: usize,
     begun: Option<u64>,
@@ -65,7 +65,7 @@ struct Open {
 
 impl Progress {
     /// Lines of at most `width` characters, about work in `cwd`.
-    pub(super) fn new(cwd: &Path, width: usize) -> Self {
+    pub(in crate::cli) fn new(cwd: &Path, width: usize) -> Self {
         Self {
             cwd: cwd.to_owned(),
             width: width.max(20),
@@ -82,11 +82,11 @@ impl Progress {
     }
 
     /// The files that tools wrote, moved or deleted, in the order of their names.
-    pub(super) fn files_changed(&self) -> Vec<String> {
+    pub(in crate::cli) fn files_changed(&self) -> Vec<String> {
         self.changed.iter().cloned().collect()
     }
 
-    pub(super) fn event(&mut self, event: &SessionEvent) -> Vec<Line> {
+    pub(in crate::cli) fn event(&mut self, event: &SessionEvent) -> Vec<Line> {
         let now = event.timestamp;
         self.begun.get_or_insert(now);
         match &event.data {
@@ -155,7 +155,7 @@ impl Progress {
     }
 
     /// Says what takes long.
-    pub(super) fn tick(&mut self, now: u64) -> Vec<Line> {
+    pub(in crate::cli) fn tick(&mut self, now: u64) -> Vec<Line> {
         let mut waits = Vec::new();
         for open in &mut self.open {
             if now >= open.say_at {

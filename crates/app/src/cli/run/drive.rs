@@ -1,16 +1,21 @@
 //! Takes a run to its end, and shows what happens.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use canon_digest::sha256;
-use canon_exec::LocalExecutionEnvironment;
+use canon_exec::{ExecutionEnvironment, LocalExecutionEnvironment};
 use canon_pipeline::engine::Budget;
 use canon_pipeline::handlers::Standard;
+use canon_pipeline::run::git::{GitWorkspaces, Repository};
 use canon_pipeline::run::journal::JournalError;
-use canon_pipeline::run::{self, End, Environment, Event, NewRun, RunError, Shared, Workspaces};
+use canon_pipeline::run::{
+    self, End, Environment, Event, NewRun, RunError, Shared, WorkspaceError, Workspaces,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -24,12 +29,13 @@ use crate::bridge::agent::{self, Sandbox};
 use crate::bridge::pipeline::Confined;
 use crate::cli::exec::told_to_end;
 use crate::cli::print;
+use crate::cli::words::plural;
 use crate::error::{Error, Kind};
 
 pub(super) async fn run(args: &Args, job: Job) -> Result<ExitCode, Error> {
     let cancel = CancellationToken::new();
     let (events, seen) = mpsc::unbounded_channel();
-    let environment = environment(args, &job, events, cancel.clone())?;
+    let environment = environment(args, &job, events, cancel.clone()).await?;
     let mut out = Out::new(args);
     let begun = Instant::now();
     let Job { id, graph, source, inputs, directory, kept, way, .. } = job;
@@ -104,7 +110,7 @@ async fn watch(
     (end, interrupted)
 }
 
-fn environment(
+async fn environment(
     args: &Args,
     job: &Job,
     events: mpsc::UnboundedSender<Event>,
@@ -114,7 +120,7 @@ fn environment(
     let registry = Standard::new(Arc::clone(&job.backend)).interviewer(interviewer).registry();
     Ok(Environment {
         registry,
-        workspaces: workspaces(job)?,
+        workspaces: workspaces(args, job).await?,
         events: Some(events),
         cancel,
         budget: Budget { tokens: args.budget_tokens, usd: args.budget_usd },
@@ -123,16 +129,41 @@ fn environment(
     })
 }
 
-fn workspaces(job: &Job) -> Result<Arc<dyn Workspaces>, Error> {
+async fn workspaces(args: &Args, job: &Job) -> Result<Arc<dyn Workspaces>, Error> {
     let kept = &job.kept;
     let sandbox = Sandbox {
         policy: kept.sandbox.policy().with_network(kept.network),
         masked: vec![crate::home::state()?],
     };
-    let here = LocalExecutionEnvironment::new(&kept.cwd)
-        .map_err(|error| Error::environment(format!("the directory of the run's work: {error}")))?;
-    let inner = Arc::new(Shared(Arc::new(here)));
+    let inner: Arc<dyn Workspaces> = match &kept.repo {
+        Some(repo) => in_repository(args, job, repo).await?,
+        None => {
+            let here = LocalExecutionEnvironment::new(&kept.cwd).map_err(|error| {
+                Error::environment(format!("the directory of the run's work: {error}"))
+            })?;
+            Arc::new(Shared(Arc::new(here)))
+        }
+    };
     Ok(Arc::new(Confined::new(inner, sandbox, job.directory.root())))
+}
+
+/// Git worktrees of the run's own. What is not committed is no part of it, and that is said.
+async fn in_repository(args: &Args, job: &Job, repo: &Path) -> Result<Arc<dyn Workspaces>, Error> {
+    let wrong = |error: WorkspaceError| Error::input(format!("--repo {}: {error}", repo.display()));
+    let repository = Repository::open(repo).await.map_err(wrong)?;
+    let uncommitted = repository.uncommitted().await.map_err(wrong)?;
+    if uncommitted > 0 && job.way == Way::Begin && !args.quiet {
+        let files = plural(uncommitted as u64, "uncommitted file", "uncommitted files");
+        print::note(format_args!("the run begins from the last commit, without {files} there"));
+    }
+    let make = |root: PathBuf| -> Pin<Box<dyn Future<Output = _> + Send>> {
+        Box::pin(async move {
+            let here = LocalExecutionEnvironment::new(root).map_err(|error| error.to_string())?;
+            Ok(Arc::new(here) as Arc<dyn ExecutionEnvironment>)
+        })
+    };
+    let made = GitWorkspaces::new(repository, &job.directory, job.id.as_str(), Box::new(make));
+    Ok(Arc::new(made.map_err(|error| Error::environment(error.to_string()))?))
 }
 
 /// Whose words the stages of models get, if not a model's.
@@ -151,7 +182,7 @@ fn seed_of(id: &str) -> u64 {
 }
 
 /// Whose fault it is that a run could not be begun, resumed or carried on.
-fn of_run(error: RunError) -> Error {
+pub(in crate::cli) fn of_run(error: RunError) -> Error {
     let kind = match &error {
         RunError::OtherGraph { .. }
         | RunError::NoSuchStage { .. }
@@ -188,13 +219,13 @@ impl Out {
     }
 
     fn event(&mut self, event: &Event) {
-        let line = self.progress.event(event);
+        let lines = self.progress.event(event);
         if self.json {
             if let Ok(line) = serde_json::to_string(event) {
                 print::data(line);
             }
-        } else if let Some(line) = line.filter(|_| !self.quiet) {
-            self.show(line);
+        } else if !self.quiet {
+            lines.into_iter().for_each(|line| self.show(line));
         }
     }
 

@@ -44,7 +44,12 @@ impl Job {
         let base = base_of(file, &cwd)?;
         let inputs = args.inputs()?;
         let graph = prepare(args, file, &source, &base, &inputs, args.dialect)?;
-        let kept = options(args, Kept::new(file.clone(), base, cwd));
+        let mut kept = options(args, Kept::new(file.clone(), base, cwd));
+        if let Some(repo) = &mut kept.repo {
+            *repo = repo
+                .canonicalize()
+                .map_err(|error| Error::input(format!("--repo {}: {error}", repo.display())))?;
+        }
         let id = canon_runtime::id::new("run");
         let backend = backend(&kept, &graph)?;
         let directory = fresh(args.logs.as_deref(), &id)?;

@@ -110,7 +110,7 @@ pub(in crate::cli) fn home() -> Result<PathBuf, Error> {
 }
 
 /// The directory of a new run, made; empty.
-pub(super) fn fresh(wanted: Option<&Path>, id: &str) -> Result<RunDirectory, Error> {
+pub(in crate::cli) fn fresh(wanted: Option<&Path>, id: &str) -> Result<RunDirectory, Error> {
     let path = match wanted {
         Some(path) => std::path::absolute(path)
             .map_err(|error| Error::input(format!("--logs {}: {error}", path.display())))?,

@@ -1,14 +1,19 @@
 //! What people see of a run while it runs: one line when a stage begins and one when it ends, and
 //! between them what its agent does. Pure: events in, lines out.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
+use canon_agent::{EventData, SessionEvent};
 use canon_pipeline::Status;
 use canon_pipeline::engine::{AttemptId, EventKind, Rule};
 use canon_pipeline::outcome::Usage;
 use canon_pipeline::run::Event;
+use serde::Deserialize as _;
 
+use crate::cli::exec::progress as exec;
 use crate::cli::words::{cut, duration, grouped, plural};
 
 /// What a line is, for its colour.
@@ -32,12 +37,14 @@ pub(super) struct Line {
 pub(super) struct Progress {
     width: usize,
     retries: u64,
+    /// What agents do, by frame and stage.
+    agents: HashMap<(String, String), exec::Progress>,
 }
 
 impl Progress {
     /// Lines of at most `width` characters.
     pub(super) fn new(width: usize) -> Self {
-        Self { width: width.max(40), retries: 0 }
+        Self { width: width.max(40), retries: 0, agents: HashMap::new() }
     }
 
     /// Attempts that were made again.
@@ -45,7 +52,39 @@ impl Progress {
         self.retries
     }
 
-    pub(super) fn event(&mut self, event: &Event) -> Option<Line> {
+    pub(super) fn event(&mut self, event: &Event) -> Vec<Line> {
+        if let EventKind::StageProgress { stage, detail } = &event.what
+            && detail["kind"] == "agent"
+        {
+            return self.agent(stage, detail);
+        }
+        self.line(event).into_iter().collect()
+    }
+
+    /// What Canon's agent does, as `canon exec` shows it.
+    fn agent(&mut self, stage: &str, detail: &serde_json::Value) -> Vec<Line> {
+        let Ok(event) = SessionEvent::deserialize(&detail["event"]) else { return Vec::new() };
+        let frame = detail["frame"].as_str().unwrap_or_default();
+        let key = (frame.to_owned(), stage.to_owned());
+        let width = self.width.saturating_sub(stage.len() + 5);
+        if let EventData::SessionStart { .. } = &event.data {
+            self.agents.remove(&key);
+        }
+        let agent = self.agents.entry(key);
+        let agent = agent.or_insert_with(|| exec::Progress::new(Path::new(""), width));
+        let tone = |tone| match tone {
+            exec::Tone::Plain | exec::Tone::Dim => Tone::Dim,
+            exec::Tone::Bad => Tone::Bad,
+            exec::Tone::Warning => Tone::Warning,
+        };
+        let line = |line: exec::Line| Line {
+            tone: tone(line.tone),
+            text: format!("    {stage} {}", line.text),
+        };
+        agent.event(&event).into_iter().map(line).collect()
+    }
+
+    fn line(&mut self, event: &Event) -> Option<Line> {
         let (tone, text) = match &event.what {
             EventKind::PipelineStarted { name, id } => {
                 (Tone::Plain, format!("run {id}{}", of(name)))
