@@ -20,6 +20,7 @@ pub(crate) use plan::Seen;
 pub use random::Random;
 pub use replay::{ReplayError, Replayed, replay};
 pub use retry::RetryPolicy;
+pub(crate) use route::without_accelerator;
 pub use route::{Rule, normalize_label};
 
 #[cfg(test)]

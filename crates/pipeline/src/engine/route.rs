@@ -109,8 +109,13 @@ pub(crate) enum Way {
 
 /// A label as labels are compared: lower case, trimmed, without an accelerator (§3.3 step 2).
 pub fn normalize_label(label: &str) -> String {
+    without_accelerator(label).to_lowercase()
+}
+
+/// A label without what says how to pick it.
+pub(crate) fn without_accelerator(label: &str) -> &str {
     let label = label.trim();
-    strip_accelerator(label).unwrap_or(label).trim().to_lowercase()
+    strip_accelerator(label).unwrap_or(label).trim()
 }
 
 /// What follows `[K] `, `K) ` or `K - `.

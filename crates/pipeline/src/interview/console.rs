@@ -11,6 +11,8 @@ use async_trait::async_trait;
 use tokio::io::AsyncBufRead;
 use tokio::sync::Mutex;
 
+use crate::engine::without_accelerator;
+
 use super::{Answer, AnswerValue, InterviewError, Interviewer, Question, QuestionType, within};
 use input::{Input, Line};
 
@@ -123,7 +125,8 @@ fn describe(question: &Question) -> String {
         text.push_str(&format!("  after {}{}\n", plain(after), notes.unwrap_or_default()));
     }
     for option in &question.options {
-        text.push_str(&format!("  [{}] {}\n", plain(&option.key), plain(&option.label)));
+        let label = without_accelerator(&option.label);
+        text.push_str(&format!("  [{}] {}\n", plain(&option.key), plain(label)));
     }
     if let Some(seconds) = question.timeout().map(|limit| limit.as_secs_f64()) {
         let then = match meta("default_choice") {
