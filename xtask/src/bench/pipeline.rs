@@ -172,8 +172,9 @@ fn resume(place: &Place, stages: usize) -> Result<(), Failure> {
         .map_err(|error| Failure::environment(format!("{}: {error}", path.display())))?;
     let keep: Vec<&str> = journal.split_inclusive('\n').take(stages).collect();
     place.write("logs/journal.jsonl", &keep.concat())?;
-    let mut command = place.canon();
-    command.args(["--resume", "logs"]);
+    let mut command = Command::new(&place.canon);
+    command.current_dir(place.dir.path()).args(["run", "--resume", "logs"]);
+    command.env("CANON_HOME", place.path("home"));
     let own = done(watch(command, LIMIT)?, "canon run --resume")?;
     print_row(place, &format!("going on after {stages} commands"), &own, stages);
     Ok(())
