@@ -276,14 +276,25 @@ fn is_whole(git: &Path, files: &Path) -> bool {
 
 fn discard(files: &Path, git: &Path) -> Result<(), WorkspaceError> {
     for path in [files, git] {
-        match fs::remove_dir_all(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(io("cannot remove", path, &error));
-            }
-            _ => {}
-        }
+        remove_all(path).map_err(|error| io("cannot remove", path, &error))?;
     }
     Ok(())
+}
+
+/// Removes a directory into which a git that outlived its killed caller may still write for a
+/// moment.
+fn remove_all(path: &Path) -> std::io::Result<()> {
+    const TRIES: u32 = 100;
+    for _ in 0..TRIES {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            done => return done,
+        }
+    }
+    fs::remove_dir_all(path)
 }
 
 fn remove_file(path: &Path) -> Result<(), WorkspaceError> {
