@@ -258,3 +258,19 @@ pub fn options(
 pub fn session(options: SessionOptions) -> Result<Session, Error> {
     Session::new(options).map_err(|error| Error::input(error.to_string()))
 }
+
+/// Only a session that panicked ends without a last event.
+pub(crate) fn lost() -> canon_agent::Outcome {
+    canon_agent::Outcome {
+        status: canon_agent::Status::Failed {
+            code: "internal".to_owned(),
+            message: "the session's task ended without a result; see the log".to_owned(),
+        },
+        text: String::new(),
+        usage: canon_llm::Usage::default(),
+        cost_usd: None,
+        turns: 0,
+        tool_calls: 0,
+        earlier: None,
+    }
+}

@@ -17,6 +17,7 @@ use serde_json::json;
 use super::call::Call;
 use super::hooks::Gate;
 use super::models::{Failure, SharedModels, Tries, left};
+use crate::bridge::agent::lost;
 use crate::bridge::agent::{self, Limits, Model};
 
 /// Works on stages with sessions of Canon's agent; what needs no tools is one plain call.
@@ -245,21 +246,5 @@ fn concluded(outcome: Outcome, cut: Option<WarningCode>) -> Result<Reply, Failur
                 Err(_) => Err(Failure::new(BackendErrorKind::Permanent, message)),
             }
         }
-    }
-}
-
-/// Only a session that panicked ends without a last event.
-fn lost() -> Outcome {
-    Outcome {
-        status: Status::Failed {
-            code: "internal".to_owned(),
-            message: "the session's task ended without a result; see the log".to_owned(),
-        },
-        text: String::new(),
-        usage: canon_llm::Usage::default(),
-        cost_usd: None,
-        turns: 0,
-        tool_calls: 0,
-        earlier: None,
     }
 }

@@ -14,6 +14,7 @@ use super::outcome::Report;
 use super::progress::{Line, Progress, Tone};
 use super::{Args, told_to_end};
 use crate::bridge::agent::Model;
+use crate::bridge::agent::lost;
 use crate::bridge::shape::{CORRECTIONS, Shape};
 use crate::cli::print;
 
@@ -190,21 +191,5 @@ async fn work_on(
             }
             _ = ticks.tick() => out.tick(),
         }
-    }
-}
-
-/// Only a session that panicked ends without a last event.
-fn lost() -> Outcome {
-    Outcome {
-        status: Status::Failed {
-            code: "internal".to_owned(),
-            message: "the session's task ended without a result; see the log".to_owned(),
-        },
-        text: String::new(),
-        usage: canon_llm::Usage::default(),
-        cost_usd: None,
-        turns: 0,
-        tool_calls: 0,
-        earlier: None,
     }
 }
